@@ -1,0 +1,1 @@
+"""The physics: formulas for seconds and joules. No number of any machine stands here."""

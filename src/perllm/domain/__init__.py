@@ -1,0 +1,1 @@
+"""The nouns every room speaks of: values without behaviour beyond their own arithmetic."""

@@ -1,0 +1,45 @@
+"""A server: an engine somewhere, the link to it, and what is believed of both before the first request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from perllm.domain.profile import PowerProfile, SpeedProfile
+
+
+class Tier(StrEnum):
+    """Which side of the uplink a server stands on."""
+
+    EDGE = "edge"
+    CLOUD = "cloud"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """The way to a server: round trip, rate each way, and the energy one byte costs on it."""
+
+    rtt_s: float = 0.0
+    up_bytes_per_s: float = 125e6
+    down_bytes_per_s: float = 125e6
+    j_per_byte: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where a request may go.
+
+    `models` are the names clients may ask for that this server answers with an equivalent model. `slots` is how many
+    requests its engine works on at once, `kv_tokens` how many tokens fit its cache, `context_tokens` how many of them
+    one request may use.
+    """
+
+    server_id: str
+    tier: Tier
+    models: frozenset[str]
+    slots: int
+    kv_tokens: int
+    context_tokens: int
+    link: Link
+    speed: SpeedProfile
+    power: PowerProfile
