@@ -1,0 +1,69 @@
+"""A belief about one number: a discounted mean and spread that forgets with time."""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+
+from perllm.scheduling.learned import Evidence
+
+# A spread of exactly zero would claim certainty after two equal observations.
+LEAST_SD = 1e-3
+LEAST_VARIANCE = LEAST_SD**2
+
+
+class Belief:
+    """Weighted mean and variance of what was observed, on top of a prior that counts as `prior_weight` observations.
+
+    Old observations fade with wall time, so that a quiet server is slowly forgotten, and with each new one once
+    `memory_weight` is reached, so that a busy one follows drift. The prior does not fade.
+    """
+
+    __slots__ = (
+        "mean", "memory_s", "memory_weight", "prior_square", "prior_total", "prior_weight", "sd", "square", "total",
+        "updated_at_s", "weight",
+    )  # fmt: skip
+
+    def __init__(self, *, mean: float, sd: float, weight: float, memory_s: float, memory_weight: float) -> None:
+        self.prior_weight = weight
+        self.prior_total = weight * mean
+        self.prior_square = weight * (sd**2 + mean**2)
+        self.memory_s = memory_s
+        self.memory_weight = memory_weight
+        self.weight = 0.0
+        self.total = 0.0
+        self.square = 0.0
+        self.updated_at_s = 0.0
+        self.mean = mean
+        self.sd = sd
+
+    def learn(self, value: float, now_s: float, weight: float = 1.0) -> None:
+        """Take in one observation, worth `weight`."""
+        age_s = now_s - self.updated_at_s
+        keep = exp(-age_s / self.memory_s) if age_s > 0.0 else 1.0
+        kept = self.weight * keep
+        if kept + weight > self.memory_weight:
+            keep *= (self.memory_weight - weight) / kept
+            kept = self.memory_weight - weight
+        self.weight = kept + weight
+        self.total = self.total * keep + value * weight
+        self.square = self.square * keep + value * value * weight
+        self.updated_at_s = now_s
+        self._refresh()
+
+    def _refresh(self) -> None:
+        weight = self.weight + self.prior_weight
+        self.mean = mean = (self.total + self.prior_total) / weight
+        variance = (self.square + self.prior_square) / weight - mean * mean
+        self.sd = sqrt(variance) if variance > LEAST_VARIANCE else LEAST_SD
+
+    def snapshot(self) -> Evidence:
+        """Return what was observed, without the prior."""
+        return Evidence(weight=self.weight, total=self.total, square=self.square, updated_at_s=self.updated_at_s)
+
+    def absorb(self, evidence: Evidence) -> None:
+        """Take over evidence from a snapshot in place of what was observed."""
+        self.weight = evidence.weight
+        self.total = evidence.total
+        self.square = evidence.square
+        self.updated_at_s = evidence.updated_at_s
+        self._refresh()

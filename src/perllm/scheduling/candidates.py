@@ -1,0 +1,28 @@
+"""The servers a request might go to, as columns: one row per server of the fleet, in the fleet's order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from perllm.domain.reason import Violation
+from perllm.domain.server import Server
+
+
+@dataclass(slots=True)
+class Candidates:
+    """What is believed of each server for one request, from now on.
+
+    Seconds and joules are expectations; rows that cannot serve the request at all hold NaN. `outstanding` counts
+    attempts not yet closed. `feasible` lists the rows without a violation: what a policy is asked to score.
+    """
+
+    total_s: Sequence[float]
+    first_token_s: Sequence[float]
+    token_s: Sequence[float]
+    in_time_probability: Sequence[float]
+    energy_j: Sequence[float]
+    outstanding: Sequence[int]
+    violations: Sequence[Violation | None] = ()
+    feasible: list[int] = field(default_factory=list)
+    servers: Sequence[Server] = ()

@@ -1,0 +1,180 @@
+"""The scheduler's view of a server: what is reserved on it, how healthy it seems, how far its profile is off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import exp, sqrt
+
+from perllm.costs.energy import prefill_w
+from perllm.domain.action import Reservation
+from perllm.domain.server import Server
+from perllm.errors import InvariantError
+from perllm.scheduling.belief import Belief
+from perllm.scheduling.learned import Evidence
+from perllm.scheduling.outlook import Outlook, Ratios, outlook_of, steps_of
+from perllm.scheduling.settings import SchedulerSettings
+
+# How far a machine's real speed and joules usually lie from its profile before anything was seen: a fifth, as the
+# standard deviation of a logarithm (the simulator's own default for the hidden error).
+PRIOR_SD = 0.2
+PRIOR_WEIGHT = 2.0
+# A typical attempt's length until one has been seen: only a queue behind full slots is judged by it.
+PRIOR_ATTEMPT_S = 2.0
+
+
+class ServerState:
+    """One server as the scheduler sees it. `batch` counts open attempts, `unread_s` prompts sent but not yet read."""
+
+    __slots__ = (
+        "_outlook",
+        "attempt_s",
+        "batch",
+        "bytes_per_s",
+        "bytes_per_s_limit",
+        "cooling_until_s",
+        "decode_log",
+        "decode_ratio",
+        "energy_log",
+        "energy_ratio",
+        "failures_in_row",
+        "first_log",
+        "first_ratio",
+        "healthy",
+        "kv_tokens",
+        "measured_at_s",
+        "prefill_w",
+        "request_kv_tokens",
+        "server",
+        "server_id",
+        "slots",
+        "steps",
+        "time_sd",
+        "unread_s",
+    )
+
+    def __init__(self, server: Server, settings: SchedulerSettings) -> None:
+        self._outlook: Outlook | None = None
+        self.batch = 0
+        self.kv_tokens = 0
+        self.bytes_per_s = 0.0
+        self.unread_s = 0.0
+        self.healthy = True
+        self.measured_at_s: float | None = None
+        self.failures_in_row = 0
+        self.cooling_until_s = 0.0
+        self.first_log = _correction(settings)
+        self.decode_log = _correction(settings)
+        self.energy_log = _correction(settings)
+        self.attempt_s = Belief(
+            mean=PRIOR_ATTEMPT_S, sd=PRIOR_ATTEMPT_S, weight=1.0, memory_s=settings.memory_s, memory_weight=20.0
+        )
+        self.reconfigure(server)
+
+    def reconfigure(self, server: Server) -> None:
+        """Take a new description; what was learned and what is reserved stay."""
+        self.server = server
+        self.server_id = server.server_id
+        self.slots = server.slots
+        self.bytes_per_s_limit = min(server.link.up_bytes_per_s, server.link.down_bytes_per_s)
+        self.request_kv_tokens = min(server.context_tokens, server.kv_tokens)
+        self.steps = steps_of(server)
+        self.prefill_w = prefill_w(server.power)
+        self.learned()
+
+    def learned(self) -> None:
+        """Take over the corrections after they have learned."""
+        self.first_ratio = exp(self.first_log.mean)
+        self.decode_ratio = exp(self.decode_log.mean)
+        self.energy_ratio = exp(self.energy_log.mean)
+        self.time_sd = sqrt((self.first_log.sd**2 + self.decode_log.sd**2) / 2)
+        self._outlook = None
+
+    def outlook(self) -> Outlook:
+        """Return what one more request would take here, computed anew only after a change."""
+        outlook = self._outlook
+        if outlook is None:
+            outlook = self._outlook = outlook_of(
+                self.server,
+                self.steps[self.others],
+                self.unread_s,
+                self._queue_s(),
+                Ratios(self.first_ratio, self.decode_ratio, self.energy_ratio, self.time_sd),
+            )
+        return outlook
+
+    @property
+    def others(self) -> int:
+        """Sequences that one more request would share its steps with."""
+        return self.batch if self.batch < self.slots else self.slots - 1
+
+    def _queue_s(self) -> float:
+        """Expected wait behind full slots in the engine's own queue."""
+        waiting = self.batch - self.slots + 1
+        return waiting * self.attempt_s.mean / self.slots if waiting > 0 else 0.0
+
+    def reserve(self, reservation: Reservation, unread_s: float) -> None:
+        """Take a slot, tokens and bandwidth; `unread_s` is the time the prompt will need to be read."""
+        self.batch += 1
+        self.kv_tokens += reservation.kv_tokens
+        self.bytes_per_s += reservation.bytes_per_s
+        self.unread_s += unread_s
+        self._outlook = None
+
+    def has_read(self, unread_s: float) -> None:
+        """Note that a prompt which was waiting has been read."""
+        if unread_s > 0.0:
+            self.unread_s = max(self.unread_s - unread_s, 0.0)
+            self._outlook = None
+
+    def release(self, reservation: Reservation) -> None:
+        """Give back what an attempt held."""
+        self._outlook = None
+        self.batch -= 1
+        self.kv_tokens -= reservation.kv_tokens
+        self.bytes_per_s -= reservation.bytes_per_s
+        if self.batch == 0:
+            # Sums of floats drift by rounding: an empty server holds exactly nothing.
+            self.bytes_per_s = 0.0
+            self.unread_s = 0.0
+        if self.batch < 0 or self.kv_tokens < 0:
+            raise InvariantError(f"{self.server_id} gave back more than it held")
+
+    def failed(self, now_s: float, settings: SchedulerSettings, retry_after_s: float | None) -> None:
+        """Note a failure: the server rests, longer each time in a row."""
+        pause_s = min(settings.cooldown_s * 2.0**self.failures_in_row, settings.cooldown_limit_s)
+        self.failures_in_row += 1
+        self.cooling_until_s = max(self.cooling_until_s, now_s + max(pause_s, retry_after_s or 0.0))
+
+    def succeeded(self) -> None:
+        """Note a success: earlier failures are forgiven."""
+        self.failures_in_row = 0
+        self.cooling_until_s = 0.0
+
+    def snapshot(self) -> Mapping[str, Evidence]:
+        """Return what was learned of this server."""
+        return {name: belief.snapshot() for name, belief in self._beliefs().items()}
+
+    def absorb(self, evidence: Mapping[str, Evidence]) -> None:
+        """Take over what a snapshot holds."""
+        for name, belief in self._beliefs().items():
+            if name in evidence:
+                belief.absorb(evidence[name])
+        self.learned()
+
+    def _beliefs(self) -> dict[str, Belief]:
+        return {
+            "first_token": self.first_log,
+            "decode": self.decode_log,
+            "energy": self.energy_log,
+            "attempt": self.attempt_s,
+        }
+
+
+def _correction(settings: SchedulerSettings) -> Belief:
+    return Belief(
+        mean=0.0,
+        sd=PRIOR_SD,
+        weight=PRIOR_WEIGHT,
+        memory_s=settings.memory_s,
+        memory_weight=settings.memory_weight,
+    )

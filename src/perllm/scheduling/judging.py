@@ -1,0 +1,77 @@
+"""Every server judged for one request at one instant: what it would take there, and which constraint rules it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from perllm.domain.reason import Violation
+from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.constraints import ROOM, STANDING, TEMPORARY, Passing, in_time
+from perllm.scheduling.fleet import ServerState
+from perllm.scheduling.need import Need
+from perllm.scheduling.predictor import estimate_all
+from perllm.scheduling.reach import Reach
+from perllm.scheduling.records import RequestRecord
+
+
+class Judgement(NamedTuple):
+    """The estimates and violations of one decision.
+
+    `roomy` rows could take the request now, in time or not; `full` rows will in a while.
+    """
+
+    record: RequestRecord
+    need: Need
+    candidates: Candidates
+    roomy: Sequence[int]
+    full: Sequence[int]
+    now_s: float
+
+    @property
+    def may_hold(self) -> bool:
+        hold_until_s = self.record.request.hold_until_s
+        return hold_until_s is None or self.now_s < hold_until_s
+
+
+class Judge:
+    """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one."""
+
+    __slots__ = ("_minds_time", "_rules", "_servers", "_states")
+
+    def __init__(self, states: Sequence[ServerState], *, holds: bool, minds_time: bool) -> None:
+        self._states = states
+        self._servers = tuple(state.server for state in states)
+        self._rules: tuple[Passing, ...] = STANDING + ROOM if holds else STANDING
+        self._minds_time = minds_time
+
+    def confidence(self, record: RequestRecord) -> float:
+        """Return the probability of being in time that a server must offer this request."""
+        return record.service.attainment if self._minds_time else 0.0
+
+    def judge(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Judgement:
+        """Estimate the request on every server it can reach and note which constraint each one breaks."""
+        candidates = estimate_all(self._states, need, reach.rows)
+        candidates.servers = self._servers
+        violations, confidence = list(reach.violations), self.confidence(record)
+        roomy, full = [], []
+        for row in reach.rows:
+            violation = self._broken_rule(record, need, self._states[row], now_s)
+            if violation is None:
+                roomy.append(row)
+                probability, first_s = candidates.in_time_probability[row], candidates.first_token_s[row]
+                violation = in_time(need, probability, first_s, confidence)
+                if violation is None:
+                    candidates.feasible.append(row)
+            elif violation in TEMPORARY:
+                full.append(row)
+            violations[row] = violation
+        candidates.violations = violations
+        return Judgement(record, need, candidates, roomy, full, now_s)
+
+    def _broken_rule(self, record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
+        for rule in self._rules:
+            violation = rule(record, need, state, now_s)
+            if violation is not None:
+                return violation
+        return None

@@ -1,0 +1,194 @@
+"""What happens to requests: dispatched, held, refused, tried elsewhere, finished. Every step is a row of their life.
+
+Each method appends what the shell must do to `actions`.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from perllm.domain.action import Action, Cancel, CancelCause, Dispatch, Fate, Finish, Refuse
+from perllm.domain.attempt import Ending, EndingKind
+from perllm.domain.explanation import Explanation
+from perllm.domain.reason import Refusal
+from perllm.domain.service import WhenLate
+from perllm.scheduling.choosing import Go, No, Wait, reservation_of
+from perllm.scheduling.life import RequestEvent, RequestState, after_request
+from perllm.scheduling.need import Need
+from perllm.scheduling.outcomes import outcome_of
+from perllm.scheduling.predictor import basis_of, charged_energy_j
+from perllm.scheduling.queue import HeldQueue
+from perllm.scheduling.records import AttemptRecord, Group, RequestRecord
+from perllm.scheduling.settings import SchedulerSettings
+from perllm.scheduling.timers import Timers
+from perllm.scheduling.view import View
+
+# The owner of timers that concern no request: a resting server may serve again.
+ANYBODY = ""
+
+
+class Lives:
+    """The requests and attempts that live now."""
+
+    __slots__ = ("_settings", "_view", "attempts", "fates", "held", "requests", "timers")
+
+    def __init__(self, view: View, settings: SchedulerSettings) -> None:
+        self._view = view
+        self._settings = settings
+        self.requests: dict[str, RequestRecord] = {}
+        self.attempts: dict[str, AttemptRecord] = {}
+        self.held = HeldQueue()
+        self.timers = Timers()
+        self.fates = dict.fromkeys(Fate, 0)
+
+    def decide(self, record: RequestRecord, now_s: float, actions: list[Action]) -> bool:
+        """Decide for a held request; return whether it found no room anywhere it may go."""
+        need = self._view.need(record, now_s)
+        match self._view.decide(record, need, now_s):
+            case Go() as go:
+                self._dispatch(record, go, need, now_s, actions)
+            case Wait(latest_start_at_s, no_room):
+                self._hold(record, latest_start_at_s, now_s, actions)
+                return no_room
+            case No(reason, retry_after_s, explanation):
+                self._refuse(record, reason, now_s, actions, retry_after_s, explanation)
+        return False
+
+    def _dispatch(self, record: RequestRecord, go: Go, need: Need, now_s: float, actions: list[Action]) -> None:
+        state = self._view.states[go.row]
+        basis = basis_of(need, state)
+        record.attempts += 1
+        dispatch = Dispatch(
+            request_id=record.request.request_id,
+            attempt_id=f"{record.request.request_id}#{record.attempts}",
+            attempt_number=record.attempts,
+            server_id=state.server_id,
+            reservation=reservation_of(need, state, go.total_s),
+            choice=go.choice,
+            predicted_total_s=go.total_s,
+            predicted_energy_j=charged_energy_j(need, state, basis),
+            explanation=go.explanation,
+        )
+        self.held.remove(record)
+        attempt = AttemptRecord(dispatch=dispatch, owner=record, server=state, basis=basis, now_s=now_s)
+        record.state = after_request(record.state, RequestEvent.DISPATCH)
+        record.attempt, record.dispatch = attempt, dispatch
+        record.dispatched_at_s = now_s
+        self.attempts[dispatch.attempt_id] = attempt
+        state.reserve(dispatch.reservation, attempt.unread_s)
+        self._view.policy.chose(record.request, state.server_id, now_s)
+        actions.append(dispatch)
+
+    def _hold(self, record: RequestRecord, latest_start_at_s: float, now_s: float, actions: list[Action]) -> None:
+        self.held.remove(record)
+        if len(self.held) >= self._settings.max_held:
+            self._refuse(record, Refusal.QUEUE_FULL, now_s, actions)
+            return
+        self.held.add(record, latest_start_at_s)
+        hold_until_s = record.request.hold_until_s
+        look_again_at_s = min(latest_start_at_s, inf if hold_until_s is None else hold_until_s)
+        if look_again_at_s < record.hold_timer_at_s:
+            record.hold_timer_at_s = look_again_at_s
+            self.timers.set(look_again_at_s, record.request.request_id)
+
+    def pump(self, now_s: float, actions: list[Action]) -> None:
+        """Offer free room to the held, most urgent first; once one finds none, its group is not asked again."""
+        without_room: set[Group] = set()
+        for record in self.held:
+            if record.group not in without_room and self.decide(record, now_s, actions):
+                without_room.add(record.group)
+
+    def look_again(self, record: RequestRecord, now_s: float, actions: list[Action]) -> None:
+        """A timer of this request is due: it may be out of time, or out of patience."""
+        late = record.service.when_late is WhenLate.CANCEL and now_s >= record.deadline_at_s
+        if late or now_s >= record.arrived_at_s + record.service.timeout_s:
+            if record.state is RequestState.HELD:
+                self._refuse(record, Refusal.TIMED_OUT, now_s, actions)
+            elif record.state is RequestState.IN_FLIGHT:
+                actions.extend(self.stop(record, CancelCause.LATE if late else CancelCause.TIMED_OUT))
+        elif record.state is RequestState.HELD:
+            record.hold_timer_at_s = inf
+            self.decide(record, now_s, actions)
+
+    def stop(self, record: RequestRecord, cause: CancelCause) -> list[Action]:
+        """Ask the shell once to stop a request's attempt."""
+        if record.attempt is None or record.cancel_cause is not None:
+            return []
+        record.cancel_cause = cause
+        return [Cancel(request_id=record.request.request_id, attempt_id=record.attempt.attempt_id, cause=cause)]
+
+    def note_health(self, attempt: AttemptRecord, ending: Ending, now_s: float) -> None:
+        if ending.kind is EndingKind.COMPLETED:
+            attempt.server.succeeded()
+        elif ending.kind in (EndingKind.FAILED, EndingKind.LOST) and ending.blame_server:
+            attempt.server.failed(now_s, self._settings, ending.retry_after_s)
+            self.timers.set(attempt.server.cooling_until_s, ANYBODY)
+
+    def settle(self, attempt: AttemptRecord, ending: Ending, now_s: float, actions: list[Action]) -> None:
+        """Account for an attempt, then finish its request or let it try elsewhere."""
+        record = attempt.owner
+        record.attempt = None
+        record.transmit_j += ending.transmit_j
+        record.infer_j += ending.infer_j or 0.0
+        record.energy_method = ending.energy_method
+        usage = ending.usage
+        record.prompt_tokens = usage.prompt_tokens if usage else 0
+        record.output_tokens = usage.output_tokens if usage else ending.output_tokens
+        if ending.kind is EndingKind.COMPLETED:
+            self.finish(record, RequestEvent.COMPLETE, None, now_s, actions)
+        elif record.state is RequestState.LEAVING:
+            self.finish(record, RequestEvent.CANCEL, None, now_s, actions)
+        elif ending.kind is EndingKind.CANCELLED:
+            record.state = after_request(record.state, RequestEvent.CANCEL)
+            self.finish(record, RequestEvent.CANCEL, None, now_s, actions)
+        elif ending.kind is EndingKind.TIMED_OUT:
+            self.finish(record, RequestEvent.TIME_OUT, None, now_s, actions)
+        elif ending.retryable:
+            self._fail_over(record, attempt.server.server_id, now_s, actions)
+        else:
+            self.finish(record, RequestEvent.FAIL, None, now_s, actions)
+
+    def _fail_over(self, record: RequestRecord, server_id: str, now_s: float, actions: list[Action]) -> None:
+        record.state = after_request(record.state, RequestEvent.FAIL_OVER)
+        record.tried |= {server_id}
+        record.first_token_at_s = None
+        if record.attempts >= self._settings.max_attempts:
+            self._refuse(record, Refusal.ATTEMPTS_EXHAUSTED, now_s, actions)
+        else:
+            self.decide(record, now_s, actions)
+
+    def _refuse(
+        self,
+        record: RequestRecord,
+        reason: Refusal,
+        now_s: float,
+        actions: list[Action],
+        retry_after_s: float | None = None,
+        explanation: Explanation | None = None,
+    ) -> None:
+        actions.append(
+            Refuse(
+                request_id=record.request.request_id,
+                reason=reason,
+                retry_after_s=retry_after_s,
+                explanation=explanation,
+            )
+        )
+        event = RequestEvent.FAIL if record.attempts else RequestEvent.REFUSE
+        self.finish(record, RequestEvent.TIME_OUT if reason is Refusal.TIMED_OUT else event, reason, now_s, actions)
+
+    def finish(
+        self,
+        record: RequestRecord,
+        event: RequestEvent,
+        refusal: Refusal | None,
+        now_s: float,
+        actions: list[Action],
+    ) -> None:
+        self.held.remove(record)
+        record.state = after_request(record.state, event)
+        fate = Fate(record.state.value)
+        del self.requests[record.request.request_id]
+        self.timers.clear(record.request.request_id)
+        self.fates[fate] += 1
+        actions.append(Finish(outcome=outcome_of(record, fate, refusal, now_s)))

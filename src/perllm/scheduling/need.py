@@ -1,0 +1,51 @@
+"""What a request needs, as far as can be known before it is served."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+from perllm.scheduling.lengths import Lengths
+from perllm.scheduling.records import RequestRecord
+
+# A plain answer is one JSON body: its text at about five bytes a token (English text, four, and JSON escapes).
+PLAIN_BYTES_PER_TOKEN = 5.0
+
+
+class Need(NamedTuple):
+    """Sizes and what is left of the requirement. `limit` is the client's own bound on the answer; infinite: none.
+
+    `log_mean` and `log_variance` describe the answer's length; `upper_tokens` is exceeded by one answer in ten.
+    """
+
+    prompt_tokens: float
+    limit: float
+    mean_tokens: float
+    log_mean: float
+    log_variance: float
+    upper_tokens: float
+    payload_bytes: int
+    moved_bytes: float
+    budget_s: float
+    first_token_budget_s: float
+
+
+def need_of(record: RequestRecord, lengths: Lengths, now_s: float) -> Need:
+    """Put together what a request needs from what it says and what its service has taught."""
+    request = record.request
+    limit = inf if request.max_output_tokens is None else float(max(request.max_output_tokens, 1))
+    mean_tokens = lengths.mean_tokens(limit)
+    bytes_per_token = record.service.reply_bytes_per_token if request.stream else PLAIN_BYTES_PER_TOKEN
+    first_token_s = request.requirement.first_token_s if request.stream else None
+    return Need(
+        lengths.prompt_tokens(request.prompt_bytes),
+        limit,
+        mean_tokens,
+        lengths.output_log.mean,
+        lengths.output_log.sd**2,
+        lengths.upper_tokens(limit),
+        request.payload_bytes,
+        request.payload_bytes + mean_tokens * bytes_per_token,
+        record.deadline_at_s - now_s,
+        inf if first_token_s is None else record.arrived_at_s + first_token_s - now_s,
+    )

@@ -1,0 +1,74 @@
+"""What a policy is: it scores feasible servers and learns from what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from perllm.domain.request import Request
+from perllm.domain.server import Server
+from perllm.domain.service import Service
+from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.learned import Evidence
+
+
+class Evident(StrEnum):
+    """How much an attempt's end says about its server."""
+
+    FULLY = "fully"
+    AT_LEAST = "at_least"
+    NOT = "not"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """The end of one attempt, told once for every attempt, late and out of order.
+
+    `evident` is NOT for cancelled and failed attempts, whose numbers say nothing, and AT_LEAST for those that ran out
+    of time. `energy_ratio` is the joules charged over those predicted for the tokens really generated, None where
+    unknown. Seconds count from the dispatch.
+    """
+
+    service: str
+    server_id: str
+    evident: Evident
+    in_time: bool
+    total_s: float
+    infer_j: float | None
+    energy_ratio: float | None
+    at_s: float
+
+
+class Policy:
+    """A rule for choosing among feasible servers. Subclasses define `name` and `score`.
+
+    `holds`: requests wait in the scheduler for room instead of in the engines' queues. `minds_time`: servers that are
+    not expected to be in time are no candidates (C1). Rules that operators use today do neither.
+    """
+
+    name: ClassVar[str]
+    holds: ClassVar[bool] = True
+    minds_time: ClassVar[bool] = True
+
+    def admits(self, service: Service, server: Server) -> bool:
+        """Say whether this policy would ever send the service there."""
+        return True
+
+    def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
+        """Return one number per row of `candidates.feasible`, in that order; the highest is chosen."""
+        raise NotImplementedError
+
+    def chose(self, request: Request, server_id: str, now_s: float) -> None:
+        """Note that the request goes to this server; its lesson comes later."""
+
+    def learn(self, lesson: Lesson) -> None:
+        """Take in the end of an attempt."""
+
+    def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
+        """Return what was learned, by arm."""
+        return {}
+
+    def absorb(self, arms: Mapping[str, Mapping[str, Evidence]]) -> None:
+        """Take over what a snapshot holds."""

@@ -1,0 +1,118 @@
+"""How long a request would take on each server as it is now, how likely that is in time, and what it would cost.
+
+Upload, queue, prefill, decode and download from the formulas of `costs`, times what each server has taught us about its
+profile. The answer's length is a distribution (of the service), and so is the time. Every policy uses this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import erf, exp, inf, log, nan, sqrt
+
+from perllm.costs.energy import transmit_j
+from perllm.costs.time import download_s, prefill_s, upload_s
+from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.fleet import ServerState
+from perllm.scheduling.need import Need
+from perllm.scheduling.outlook import Outlook
+from perllm.scheduling.records import Basis
+
+_SQRT_2 = sqrt(2.0)
+# Above this probability the second way of being in time (the client's own limit) is not worth its logarithm.
+_AS_GOOD_AS_SURE = 0.999
+
+
+# One server's answer, in the order of the columns of Candidates: expected seconds from now, the first token's, seconds
+# per token, probability of being in time, marginal joules. A plain tuple: one is built for every server and decision.
+Estimate = tuple[float, float, float, float, float]
+
+_UNKNOWN: Estimate = (nan, nan, nan, nan, nan)
+
+
+def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int]) -> Candidates:
+    """Estimate `need` on the servers in `rows`; the others stay NaN."""
+    estimates = [_UNKNOWN] * len(states)
+    for row in rows:
+        estimates[row] = estimate(states[row].outlook(), need)
+    total_s, first_token_s, token_s, probability, energy_j = zip(*estimates, strict=True)
+    return Candidates(total_s, first_token_s, token_s, probability, energy_j, [state.batch for state in states])
+
+
+def estimate(outlook: Outlook, need: Need) -> Estimate:
+    """Estimate one request on one server."""
+    wait_s, payload_byte_s, prefill_token_s, prefill_floor_s, token_s, reading_w, marginal_token_j, byte_j, sd = outlook
+    reading_s = need.prompt_tokens * prefill_token_s
+    if reading_s < prefill_floor_s:
+        reading_s = prefill_floor_s
+    first_s = wait_s + need.payload_bytes * payload_byte_s + reading_s
+    tokens = need.mean_tokens
+    return (
+        first_s + (tokens - 1.0) * token_s,
+        first_s,
+        token_s,
+        in_time_probability(need, sd, first_s, token_s),
+        reading_s * reading_w + tokens * marginal_token_j + need.moved_bytes * byte_j,
+    )
+
+
+def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_s: float) -> float:
+    """Probability of meeting the requirement: that the answer is short enough for the time that is left.
+
+    The length is log-normal, cut at the client's limit; the error of the time itself is log-normal too.
+    """
+    started = 1.0
+    if need.first_token_budget_s < inf:
+        started = _at_most(need.first_token_budget_s, first_token_s, time_sd)
+    if need.budget_s == inf:
+        return started
+    tokens_in_budget = (need.budget_s - first_token_s) / token_s + 1.0
+    if tokens_in_budget <= 0.0:
+        return 0.0
+    z = (log(tokens_in_budget) - need.log_mean) / sqrt(need.log_variance + time_sd * time_sd)
+    short_enough = 0.5 * (1.0 + erf(z / _SQRT_2))
+    if short_enough < _AS_GOOD_AS_SURE and need.limit < inf:
+        longest_s = first_token_s + (need.limit - 1.0) * token_s
+        short_enough = max(short_enough, _at_most(need.budget_s, longest_s, time_sd))
+    return short_enough if short_enough < started else started
+
+
+def confident_total_s(need: Need, z: float, time_sd: float, first_token_s: float, token_s: float) -> float:
+    """Time not exceeded with the confidence of the normal quantile `z`: the inverse of `in_time_probability`."""
+    spread = sqrt(need.log_variance + time_sd * time_sd)
+    by_length = first_token_s + (exp(need.log_mean + z * spread) - 1.0) * token_s
+    if need.limit == inf:
+        return by_length
+    return min(by_length, (first_token_s + (need.limit - 1.0) * token_s) * exp(z * time_sd))
+
+
+def _at_most(budget_s: float, expected_s: float, sd: float) -> float:
+    if budget_s <= 0.0:
+        return 0.0
+    return 0.5 * (1.0 + erf(log(budget_s / expected_s) / sd / _SQRT_2))
+
+
+def basis_of(need: Need, state: ServerState) -> Basis:
+    """Predict from the profile alone what joining the present batch takes and will be charged."""
+    server, step = state.server, state.steps[state.others]
+    reading_s = prefill_s(server.speed, need.prompt_tokens)
+    first_token_s = (
+        upload_s(server.link, need.payload_bytes)
+        + server.speed.request_overhead_s
+        + state.unread_s
+        + reading_s
+        + step.token_s
+        + download_s(server.link, 0.0)
+    )
+    return Basis(first_token_s, step.token_s, reading_s, reading_s * state.prefill_w, step.share_j)
+
+
+def charged_energy_j(need: Need, state: ServerState, basis: Basis) -> float:
+    """Joules a request will be charged: transmission, its prompt, and its equal share of the batch's draw."""
+    infer_j = (basis.prefill_j + need.mean_tokens * basis.share_token_j) * state.energy_ratio
+    return infer_j + transmit_j(state.server.link, need.moved_bytes)
+
+
+def kv_tokens_of(need: Need, state: ServerState) -> int:
+    """Return the tokens of cache to set aside: prompt and a long answer, at most what the engine allows one request."""
+    tokens = need.prompt_tokens + need.upper_tokens
+    return int(tokens) if tokens < state.request_kv_tokens else state.request_kv_tokens

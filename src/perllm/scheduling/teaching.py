@@ -1,0 +1,105 @@
+"""What the end of an attempt teaches: its server's corrections, its service's lengths, a lesson for the policy."""
+
+from __future__ import annotations
+
+from math import inf, log
+
+from perllm.domain.attempt import Ending, EndingKind, Usage
+from perllm.scheduling.lengths import Lengths
+from perllm.scheduling.policy import Evident, Lesson
+from perllm.scheduling.records import AttemptRecord
+
+
+def evidence_of(attempt: AttemptRecord, ending: Ending, now_s: float) -> Evident:
+    """Say how much an ending tells (law 10); a client that left after its requirement waited "at least this long"."""
+    if ending.kind is EndingKind.COMPLETED:
+        return Evident.FULLY
+    if ending.kind is EndingKind.TIMED_OUT:
+        return Evident.AT_LEAST
+    if ending.kind is EndingKind.CANCELLED and now_s > attempt.owner.deadline_at_s:
+        return Evident.AT_LEAST
+    return Evident.NOT
+
+
+def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> Lesson:
+    """Teach server and service from an ending and return the policy's lesson."""
+    evident = evidence_of(attempt, ending, now_s)
+    energy_ratio: float | None = None
+    if evident is Evident.FULLY:
+        tokens = _teach_lengths(attempt, ending, lengths, now_s)
+        _teach_time(attempt, ending.usage, tokens, now_s)
+        energy_ratio = _teach_energy(attempt, ending, tokens, now_s)
+        attempt.server.attempt_s.learn(now_s - attempt.dispatched_at_s, now_s)
+    elif evident is Evident.AT_LEAST:
+        _teach_lateness(attempt, lengths, now_s)
+    attempt.server.learned()
+    return Lesson(
+        service=attempt.owner.service.name,
+        server_id=attempt.server.server_id,
+        evident=evident,
+        in_time=evident is Evident.FULLY and now_s <= attempt.owner.deadline_at_s,
+        total_s=now_s - attempt.dispatched_at_s,
+        infer_j=ending.infer_j,
+        energy_ratio=energy_ratio,
+        at_s=now_s,
+    )
+
+
+def _teach_lengths(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> int:
+    """Teach the service's lengths; return the answer's tokens, at least one."""
+    request, usage = attempt.owner.request, ending.usage
+    if usage is not None:
+        lengths.learn_prompt(usage.prompt_tokens, request.prompt_bytes, now_s)
+    tokens = usage.output_tokens if usage is not None else ending.output_tokens
+    if tokens > 0:
+        lengths.learn_output(tokens, request.max_output_tokens, now_s)
+    return max(tokens, 1)
+
+
+def _teach_time(attempt: AttemptRecord, usage: Usage | None, tokens: int, now_s: float) -> None:
+    """Compare the phases with the profile's: apart where the first token was seen, together where it was not."""
+    server, basis = attempt.server, attempt.basis
+    started_at_s, first_at_s = attempt.dispatched_at_s, attempt.first_token_at_s
+    if first_at_s is not None and first_at_s > started_at_s:
+        server.first_log.learn(log((first_at_s - started_at_s) / basis.first_token_s), now_s)
+        if tokens > 1 and now_s > first_at_s:
+            server.decode_log.learn(log((now_s - first_at_s) / (tokens - 1) / basis.token_s), now_s)
+        return
+    if usage is not None and usage.decode_s and tokens > 1:
+        _teach_told_phases(attempt, usage.decode_s, tokens, now_s)
+    elif now_s > started_at_s:
+        expected_s = basis.first_token_s + (tokens - 1) * basis.token_s
+        ratio = log((now_s - started_at_s) / expected_s)
+        server.first_log.learn(ratio, now_s)
+        server.decode_log.learn(ratio, now_s)
+
+
+def _teach_told_phases(attempt: AttemptRecord, decode_s: float, tokens: int, now_s: float) -> None:
+    """Split a plain answer's time by the decode time its engine told; what is left came before the first token."""
+    first_s = now_s - attempt.dispatched_at_s - decode_s
+    attempt.server.decode_log.learn(log(decode_s / tokens / attempt.basis.token_s), now_s)
+    if first_s > 0.0:
+        attempt.server.first_log.learn(log(first_s / attempt.basis.first_token_s), now_s)
+
+
+def _teach_energy(attempt: AttemptRecord, ending: Ending, tokens: int, now_s: float) -> float | None:
+    """Compare the joules charged with those predicted for as many tokens; return their ratio."""
+    expected_j = attempt.basis.prefill_j + tokens * attempt.basis.share_token_j
+    if ending.infer_j is None or ending.infer_j <= 0.0 or expected_j <= 0.0:
+        return None
+    server = attempt.server
+    corrected = ending.infer_j / (expected_j * server.energy_ratio)
+    server.energy_log.learn(log(ending.infer_j / expected_j), now_s)
+    return corrected
+
+
+def _teach_lateness(attempt: AttemptRecord, lengths: Lengths, now_s: float) -> None:
+    """Take in that an attempt took at least this long, where that is longer than was thought."""
+    server, basis = attempt.server, attempt.basis
+    limit = attempt.owner.request.max_output_tokens
+    tokens = attempt.tokens or lengths.mean_tokens(inf if limit is None else max(limit, 1))
+    expected_s = basis.first_token_s + (tokens - 1) * basis.token_s
+    ratio = log(max(now_s - attempt.dispatched_at_s, 1e-9) / expected_s)
+    for belief in (server.first_log, server.decode_log):
+        if ratio > belief.mean:
+            belief.learn(ratio, now_s)

@@ -1,0 +1,101 @@
+"""Small fleets and requests for tests of the brain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from perllm.domain.action import Action, Dispatch, Finish, Outcome, Refuse
+from perllm.domain.attempt import Ending, EndingKind, Usage
+from perllm.domain.profile import PowerProfile, SpeedProfile
+from perllm.domain.request import Request, Requirement
+from perllm.domain.server import Link, Server, Tier
+from perllm.domain.service import Service
+from perllm.scheduling.policies import make_policy
+from perllm.scheduling.scheduler import Scheduler
+from perllm.scheduling.settings import SchedulerSettings
+
+EDGE = Server(
+    server_id="edge",
+    tier=Tier.EDGE,
+    models=frozenset({"chat"}),
+    slots=2,
+    kv_tokens=8192,
+    context_tokens=4096,
+    link=Link(),
+    speed=SpeedProfile(prefill_token_s=0.001, decode_token_s=0.01),
+    power=PowerProfile(idle_w=10.0, prefill_w=30.0, decode_w=30.0, decode_full_w=30.0),
+)
+CLOUD = replace(
+    EDGE,
+    server_id="cloud",
+    tier=Tier.CLOUD,
+    slots=8,
+    kv_tokens=65536,
+    link=Link(rtt_s=0.04, j_per_byte=1e-6),
+    speed=SpeedProfile(prefill_token_s=0.0001, decode_token_s=0.0005, weights_read_s=0.002),
+    power=PowerProfile(idle_w=100.0, prefill_w=400.0, decode_w=2400.0, decode_full_w=2500.0),
+)
+CHAT = Service(name="chat", output_tokens=50.0, output_spread=0.5)
+
+
+def request(request_id: str = "r1", **changes: Any) -> Request:
+    """Return a small chat request."""
+    base = Request(
+        request_id=request_id,
+        service="chat",
+        model="chat",
+        requirement=Requirement(total_s=5.0),
+        payload_bytes=600,
+        prompt_bytes=400,
+        max_output_tokens=200,
+    )
+    return replace(base, **changes)
+
+
+def scheduler(
+    *servers: Server,
+    services: Sequence[Service] = (CHAT,),
+    policy: str = "cs-ucb",
+    **settings: Any,
+) -> Scheduler:
+    """Return a scheduler over `servers` (an edge and a cloud where none are given)."""
+    return Scheduler(
+        servers=servers or (EDGE, CLOUD),
+        services=services,
+        policy=make_policy(policy),
+        rng=np.random.default_rng(0),
+        settings=SchedulerSettings(**settings),
+    )
+
+
+def completed(output_tokens: int = 50, **changes: Any) -> Ending:
+    """Return a good ending."""
+    usage = Usage(prompt_tokens=100, output_tokens=output_tokens)
+    return replace(Ending(kind=EndingKind.COMPLETED, usage=usage), **changes)
+
+
+def failed(**changes: Any) -> Ending:
+    """Return a failure before any byte reached the client."""
+    return replace(Ending(kind=EndingKind.FAILED, retryable=True), **changes)
+
+
+def dispatch_of(actions: Sequence[Action]) -> Dispatch:
+    """Return the only dispatch among `actions`."""
+    (dispatch,) = [action for action in actions if isinstance(action, Dispatch)]
+    return dispatch
+
+
+def refusal_of(actions: Sequence[Action]) -> Refuse:
+    """Return the only refusal among `actions`."""
+    (refuse,) = [action for action in actions if isinstance(action, Refuse)]
+    return refuse
+
+
+def outcome_of(actions: Sequence[Action]) -> Outcome:
+    """Return the only outcome among `actions`."""
+    (outcome,) = [action.outcome for action in actions if isinstance(action, Finish)]
+    return outcome

@@ -1,0 +1,352 @@
+"""The port: what the brain answers to each event."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.scheduling.builders import (
+    CHAT,
+    CLOUD,
+    EDGE,
+    completed,
+    dispatch_of,
+    failed,
+    outcome_of,
+    refusal_of,
+    request,
+    scheduler,
+)
+
+from perllm.domain.action import Cancel, CancelCause, Fate
+from perllm.domain.attempt import Ending, EndingKind, Progress, Stage
+from perllm.domain.counts import Counts
+from perllm.domain.reason import Choice, Refusal, Violation
+from perllm.domain.request import Requirement
+from perllm.domain.server import Tier
+from perllm.domain.service import WhenInfeasible, WhenLate
+from perllm.domain.telemetry import Health
+from perllm.errors import InvariantError
+
+
+def test_a_request_goes_to_the_server_that_needs_the_least_energy() -> None:
+    brain = scheduler()
+
+    dispatch = dispatch_of(brain.submit(request(), 0.0))
+
+    assert "edge" == dispatch.server_id
+    assert Choice.FEASIBLE == dispatch.choice
+
+
+def test_a_request_the_edge_cannot_finish_in_time_goes_to_the_cloud() -> None:
+    brain = scheduler()
+
+    dispatch = dispatch_of(brain.submit(request(requirement=Requirement(total_s=0.5)), 0.0))
+
+    assert "cloud" == dispatch.server_id
+    assert [Violation.TOO_SLOW, None] == list(dispatch.explanation.violations)
+
+
+def test_a_dispatch_explains_every_candidate() -> None:
+    rows = dispatch_of(scheduler().submit(request(), 0.0)).explanation.rows()
+
+    assert ["edge", "cloud"] == [row["server"] for row in rows]
+    assert [True, False] == [row["chosen"] for row in rows]
+    assert all(row["energy_j"] > 0.0 and row["score"] < 0.0 and row["violation"] is None for row in rows)
+
+
+def test_a_completed_request_gives_everything_back() -> None:
+    brain = scheduler()
+    dispatch = dispatch_of(brain.submit(request(), 0.0))
+
+    outcome = outcome_of(brain.close(dispatch.attempt_id, completed(), 1.0))
+
+    assert (Fate.COMPLETED, True, 50) == (outcome.fate, outcome.in_time, outcome.output_tokens)
+    assert Counts(submitted=1, completed=1) == brain.counts()
+    assert {"edge": 0, "cloud": 0} == brain.outstanding()
+    assert all(held.kv_tokens == 0 and held.bytes_per_s == 0.0 for held in brain.reservations().values())
+
+
+def test_an_answer_after_the_requirement_is_a_miss() -> None:
+    brain = scheduler()
+    dispatch = dispatch_of(brain.submit(request(), 0.0))
+
+    outcome = outcome_of(brain.close(dispatch.attempt_id, completed(), 5.1))
+
+    assert (Fate.COMPLETED, False, True) == (outcome.fate, outcome.in_time, outcome.counted)
+
+
+def test_a_full_fleet_holds_a_request_until_a_slot_is_free() -> None:
+    brain = scheduler(EDGE)
+    first = [dispatch_of(brain.submit(request(f"r{n}"), 0.0)) for n in range(2)]
+
+    assert () == tuple(brain.submit(request("late"), 0.1))
+    assert 1 == brain.counts().held
+
+    actions = brain.close(first[0].attempt_id, completed(), 0.5)
+
+    assert "late" == dispatch_of(actions).request_id
+    assert 0 == brain.counts().held
+
+
+def test_the_held_request_with_the_least_slack_goes_first() -> None:
+    brain = scheduler(EDGE)
+    first = [dispatch_of(brain.submit(request(f"r{n}"), 0.0)) for n in range(2)]
+    brain.submit(request("relaxed", requirement=Requirement(total_s=60.0)), 0.1)
+    brain.submit(request("urgent", requirement=Requirement(total_s=20.0)), 0.2)
+
+    assert "urgent" == dispatch_of(brain.close(first[0].attempt_id, completed(), 0.5)).request_id
+    assert "relaxed" == dispatch_of(brain.close(first[1].attempt_id, completed(), 0.6)).request_id
+
+
+def test_a_request_without_hope_does_not_hold_up_the_others() -> None:
+    brain = scheduler(EDGE)
+    first = [dispatch_of(brain.submit(request(f"r{n}"), 0.0)) for n in range(2)]
+    brain.submit(request("hopeless", requirement=Requirement(total_s=0.01)), 0.1)
+    brain.submit(request("hopeful", requirement=Requirement(total_s=60.0)), 0.2)
+
+    assert "hopeful" == dispatch_of(brain.close(first[0].attempt_id, completed(), 0.5)).request_id
+
+
+def test_a_hopeless_request_is_served_least_late_or_refused_as_its_service_says() -> None:
+    hopeless = request(requirement=Requirement(total_s=0.001))
+    strict = replace(CHAT, when_infeasible=WhenInfeasible.REFUSE)
+
+    served = dispatch_of(scheduler().submit(hopeless, 0.0))
+    refused = scheduler(services=[strict]).submit(hopeless, 0.0)
+
+    assert (Choice.LEAST_LATE, "cloud") == (served.choice, served.server_id)
+    assert Refusal.CANNOT_MEET_REQUIREMENT == refusal_of(refused).reason
+    assert (Fate.REFUSED, False, True) == _fate(refused)
+
+
+def test_a_held_request_whose_patience_ends_is_refused_where_its_service_says_so() -> None:
+    strict = replace(CHAT, when_infeasible=WhenInfeasible.REFUSE)
+    brain = scheduler(EDGE, services=[strict])
+    for n in range(2):
+        brain.submit(request(f"r{n}"), 0.0)
+    brain.submit(request("late", requirement=Requirement(total_s=20.0)), 0.0)
+    assert 1 == brain.counts().held
+
+    wakes = 0
+    while brain.counts().held:
+        wakes += 1
+        assert brain.wake_at_s is not None and brain.wake_at_s < 20.0 and wakes < 10
+        actions = brain.wake(brain.wake_at_s)
+
+    assert Refusal.CANNOT_MEET_REQUIREMENT == refusal_of(actions).reason
+
+
+def test_a_failure_before_the_first_byte_is_tried_elsewhere() -> None:
+    brain = scheduler()
+    first = dispatch_of(brain.submit(request(), 0.0))
+
+    second = dispatch_of(brain.close(first.attempt_id, failed(), 0.1))
+
+    assert ("cloud", 2) == (second.server_id, second.attempt_number)
+    assert Violation.ALREADY_TRIED == second.explanation.violations[0]
+    outcome = outcome_of(brain.close(second.attempt_id, completed(), 1.0))
+    assert (Fate.COMPLETED, 2, "cloud") == (outcome.fate, outcome.attempts, outcome.server_id)
+
+
+def test_a_failure_after_the_first_byte_is_final() -> None:
+    brain = scheduler()
+    dispatch = dispatch_of(brain.submit(request(), 0.0))
+
+    actions = brain.close(dispatch.attempt_id, failed(retryable=False), 0.1)
+
+    assert Fate.FAILED == outcome_of(actions).fate
+    assert 1 == len(actions)
+
+
+def test_a_request_that_failed_everywhere_is_refused_and_counted_as_failed() -> None:
+    brain = scheduler()
+    first = dispatch_of(brain.submit(request(), 0.0))
+    second = dispatch_of(brain.close(first.attempt_id, failed(), 0.1))
+
+    actions = brain.close(second.attempt_id, failed(), 0.2)
+
+    assert Refusal.ATTEMPTS_EXHAUSTED == refusal_of(actions).reason
+    assert Counts(submitted=1, failed=1) == brain.counts()
+
+
+def test_a_server_that_failed_rests_and_is_used_again_afterwards() -> None:
+    brain = scheduler(EDGE, cooldown_s=1.0)
+    first = dispatch_of(brain.submit(request("r1"), 0.0))
+    brain.close(first.attempt_id, failed(), 0.1)
+
+    assert () == tuple(brain.submit(request("r2"), 0.5))
+    assert 1.1 == brain.wake_at_s
+
+    assert "r2" == dispatch_of(brain.wake(1.1)).request_id
+
+
+def test_a_dead_server_is_left_out_until_its_probe_answers() -> None:
+    brain = scheduler(EDGE)
+    brain.observe(Health(server_id="edge", healthy=False, measured_at_s=0.0), 0.0)
+    refused = brain.submit(request("r1"), 0.1)
+    brain.observe(Health(server_id="edge", healthy=True, measured_at_s=5.0), 5.0)
+
+    assert Refusal.NO_HEALTHY_SERVER == refusal_of(refused).reason
+    assert "edge" == dispatch_of(brain.submit(request("r2"), 5.1)).server_id
+
+
+def test_a_held_request_is_cancelled_at_once() -> None:
+    brain = scheduler(EDGE)
+    for n in range(2):
+        brain.submit(request(f"r{n}"), 0.0)
+    brain.submit(request("late"), 0.0)
+
+    outcome = outcome_of(brain.cancel("late", 0.5))
+
+    assert (Fate.CANCELLED, False) == (outcome.fate, outcome.counted)
+    assert Counts(submitted=3, in_flight=2, cancelled=1) == brain.counts()
+
+
+def test_a_client_that_leaves_stops_its_attempt_and_counts_only_past_its_requirement() -> None:
+    for left_at_s, counted in ((1.0, False), (6.0, True)):
+        brain = scheduler()
+        dispatch = dispatch_of(brain.submit(request(), 0.0))
+
+        (cancel,) = brain.cancel("r1", left_at_s)
+        assert isinstance(cancel, Cancel)
+        assert (dispatch.attempt_id, CancelCause.CLIENT_LEFT) == (cancel.attempt_id, cancel.cause)
+        assert () == tuple(brain.cancel("r1", left_at_s))
+        outcome = outcome_of(brain.close(dispatch.attempt_id, Ending(kind=EndingKind.CANCELLED), left_at_s))
+
+        assert (Fate.CANCELLED, counted) == (outcome.fate, outcome.counted)
+
+
+def test_a_late_request_is_stopped_where_its_service_says_so() -> None:
+    brain = scheduler(services=[replace(CHAT, when_late=WhenLate.CANCEL)])
+    dispatch = dispatch_of(brain.submit(request(), 0.0))
+
+    assert 5.0 == brain.wake_at_s
+    (cancel,) = brain.wake(5.0)
+    assert isinstance(cancel, Cancel)
+    assert CancelCause.LATE == cancel.cause
+    outcome = outcome_of(brain.close(dispatch.attempt_id, Ending(kind=EndingKind.TIMED_OUT), 5.0))
+    assert (Fate.TIMED_OUT, False, True) == (outcome.fate, outcome.in_time, outcome.counted)
+
+
+def test_a_request_is_stopped_after_its_timeout_whatever_its_requirement() -> None:
+    brain = scheduler(services=[replace(CHAT, timeout_s=30.0)])
+    brain.submit(request(requirement=Requirement()), 0.0)
+
+    assert 30.0 == brain.wake_at_s
+    (cancel,) = brain.wake(30.0)
+
+    assert isinstance(cancel, Cancel)
+    assert CancelCause.TIMED_OUT == cancel.cause
+
+
+def test_a_pinned_service_never_leaves_its_tier() -> None:
+    private = replace(CHAT, tiers=frozenset({Tier.EDGE}))
+    brain = scheduler(services=[private])
+    first = dispatch_of(brain.submit(request(requirement=Requirement(total_s=0.5)), 0.0))
+
+    refused = brain.close(first.attempt_id, failed(), 0.1)
+
+    assert "edge" == first.server_id
+    assert Violation.NOT_ALLOWED == first.explanation.violations[1]
+    assert Refusal.ATTEMPTS_EXHAUSTED == refusal_of(refused).reason
+
+
+def test_a_model_that_nobody_serves_is_refused() -> None:
+    assert Refusal.MODEL_NOT_SERVED == refusal_of(scheduler().submit(request(model="other"), 0.0)).reason
+
+
+def test_a_prompt_longer_than_every_context_is_refused() -> None:
+    huge = request(prompt_bytes=10_000_000)
+
+    assert Refusal.CONTEXT_TOO_LONG == refusal_of(scheduler().submit(huge, 0.0)).reason
+
+
+def test_the_queue_is_bounded() -> None:
+    brain = scheduler(EDGE, max_held=1)
+    for n in range(3):
+        brain.submit(request(f"r{n}"), 0.0)
+
+    assert Refusal.QUEUE_FULL == refusal_of(brain.submit(request("r3"), 0.0)).reason
+
+
+def test_a_caller_that_cannot_wait_is_answered_at_once() -> None:
+    brain = scheduler(EDGE)
+    for n in range(2):
+        brain.submit(request(f"r{n}"), 0.0)
+
+    assert Refusal.NO_ROOM == refusal_of(brain.submit(request("r2", hold_until_s=0.1), 0.1)).reason
+
+
+def test_a_policy_that_pushes_fills_the_engines_own_queues() -> None:
+    brain = scheduler(EDGE, policy="round-robin")
+
+    assert all(dispatch_of(brain.submit(request(f"r{n}"), 0.0)) for n in range(5))
+    assert 5 == brain.outstanding()["edge"]
+
+
+def test_the_first_token_is_part_of_a_streams_requirement() -> None:
+    brain = scheduler(EDGE)
+    wanted = request(stream=True, requirement=Requirement(total_s=5.0, first_token_s=0.2))
+    dispatch = dispatch_of(brain.submit(wanted, 0.0))
+
+    brain.progress(dispatch.attempt_id, Progress(stage=Stage.FIRST_TOKEN, tokens=1), 0.3)
+    outcome = outcome_of(brain.close(dispatch.attempt_id, completed(), 1.0))
+
+    assert (0.3, False) == (outcome.first_token_at_s, outcome.in_time)
+
+
+def test_a_new_fleet_keeps_what_was_learned_and_serves_the_held() -> None:
+    brain = scheduler(EDGE)
+    attempts = [dispatch_of(brain.submit(request(f"r{n}"), 0.0)) for n in range(2)]
+    brain.submit(request("late"), 0.1)
+
+    moved = dispatch_of(brain.configure([EDGE, CLOUD], [CHAT], 0.2))
+
+    assert ("late", "cloud") == (moved.request_id, moved.server_id)
+    assert 2 == brain.outstanding()["edge"]
+    for attempt in attempts:
+        brain.close(attempt.attempt_id, completed(), 1.0)
+    assert brain.snapshot().servers["edge"]["decode"].weight > 0.0
+
+
+def test_a_server_that_left_the_fleet_still_ends_its_requests() -> None:
+    brain = scheduler()
+    dispatch = dispatch_of(brain.submit(request(), 0.0))
+    brain.configure([CLOUD], [CHAT], 0.1)
+
+    assert Fate.COMPLETED == outcome_of(brain.close(dispatch.attempt_id, completed(), 1.0)).fate
+    assert {"cloud": 0} == brain.outstanding()
+
+
+def test_a_snapshot_restores_what_was_learned() -> None:
+    brain, heir = scheduler(EDGE), scheduler(EDGE)
+    dispatch = dispatch_of(brain.submit(request(), 0.0))
+    brain.close(dispatch.attempt_id, completed(infer_j=40.0), 3.0)
+
+    heir.absorb(brain.snapshot())
+
+    assert brain.snapshot() == heir.snapshot()
+    slow, fresh = heir.submit(request("x"), 4.0), scheduler(EDGE).submit(request("x"), 4.0)
+    assert dispatch_of(slow).predicted_total_s > dispatch_of(fresh).predicted_total_s
+
+
+@pytest.mark.parametrize("event", ["close", "progress", "submit"])
+def test_an_event_that_cannot_be_is_our_bug(event: str) -> None:
+    brain = scheduler()
+    dispatch = dispatch_of(brain.submit(request(), 0.0))
+    brain.close(dispatch.attempt_id, completed(), 1.0)
+    brain.submit(request("r2"), 1.0)
+
+    with pytest.raises(InvariantError):
+        if event == "close":
+            brain.close(dispatch.attempt_id, completed(), 2.0)
+        elif event == "progress":
+            brain.progress(dispatch.attempt_id, Progress(stage=Stage.FIRST_TOKEN), 2.0)
+        else:
+            brain.submit(request("r2"), 2.0)
+
+
+def _fate(actions: object) -> tuple[Fate, bool, bool]:
+    outcome = outcome_of(actions)  # type: ignore[arg-type]
+    return outcome.fate, outcome.in_time, outcome.counted
