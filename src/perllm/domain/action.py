@@ -92,7 +92,7 @@ class Outcome:
     """What became of one request, over all its attempts.
 
     `in_time` says whether it met its requirement; `counted` is false for clients that left before theirs had passed.
-    `server_id`, the predictions and `predicted_at_s` belong to the last attempt; None if there was none.
+    `server_id` and the predictions belong to the last attempt; None if there was none.
     """
 
     request_id: str

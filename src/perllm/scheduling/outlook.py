@@ -2,7 +2,7 @@
 
 Everything but the request's own size is folded in here, corrections included, so that an estimate is a few products:
 
-    reading_s  = max(prompt_tokens * prefill_token_s, prefill_floor_s)
+    reading_s  = max(prompt_tokens * prefill_token_s, prefill_floor_s) + prefill_overhead_s
     first_s    = wait_s + payload_bytes * payload_byte_s + reading_s
     token_s, and joules: reading_s * reading_w, tokens * marginal_token_j, bytes * byte_j
 """
@@ -46,6 +46,7 @@ class Outlook(NamedTuple):
     payload_byte_s: float
     prefill_token_s: float
     prefill_floor_s: float
+    prefill_overhead_s: float
     token_s: float
     reading_w: float
     marginal_token_j: float
@@ -67,12 +68,13 @@ def outlook_of(server: Server, step: Step, unread_s: float, queue_s: float, rati
     speed, link = server.speed, server.link
     first_ratio, decode_ratio, energy_ratio, time_sd = ratios
     # The last token's way back stands for all: one reply byte more or less does not matter.
-    unloaded_s = upload_s(link, 0.0) + speed.request_overhead_s + speed.step_overhead_s + step.token_s
+    unloaded_s = upload_s(link, 0.0) + speed.request_overhead_s + step.token_s
     return Outlook(
         (unloaded_s + unread_s + download_s(link, 0.0)) * first_ratio + queue_s,
         first_ratio / link.up_bytes_per_s,
         speed.prefill_token_s * first_ratio,
         speed.weights_read_s * first_ratio,
+        speed.step_overhead_s * first_ratio,
         step.token_s * decode_ratio,
         # Watts times corrected seconds: dividing by the seconds' own correction leaves the profile's joules.
         prefill_w(server.power) * energy_ratio / first_ratio,

@@ -40,18 +40,17 @@ def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int])
 
 def estimate(outlook: Outlook, need: Need) -> Estimate:
     """Estimate one request on one server."""
-    wait_s, payload_byte_s, prefill_token_s, prefill_floor_s, token_s, reading_w, marginal_token_j, byte_j, sd = outlook
+    wait_s, byte_s, prefill_token_s, floor_s, overhead_s, token_s, reading_w, marginal_j, byte_j, sd = outlook
     reading_s = need.prompt_tokens * prefill_token_s
-    if reading_s < prefill_floor_s:
-        reading_s = prefill_floor_s
-    first_s = wait_s + need.payload_bytes * payload_byte_s + reading_s
+    reading_s = (reading_s if reading_s > floor_s else floor_s) + overhead_s
+    first_s = wait_s + need.payload_bytes * byte_s + reading_s
     tokens = need.mean_tokens
     return (
         first_s + (tokens - 1.0) * token_s,
         first_s,
         token_s,
         in_time_probability(need, sd, first_s, token_s),
-        reading_s * reading_w + tokens * marginal_token_j + need.moved_bytes * byte_j,
+        reading_s * reading_w + tokens * marginal_j + need.moved_bytes * byte_j,
     )
 
 

@@ -1,0 +1,89 @@
+"""CS-UCB against rounds worked by hand."""
+
+from __future__ import annotations
+
+from math import exp, log, sqrt
+
+import pytest
+
+from perllm.scheduling.policies.cs_ucb import ARM_SD, DELTA, CsUcb
+from perllm.scheduling.policy import Evident, Lesson
+from tests.unit.scheduling.builders import request
+from tests.unit.scheduling.policies.candidates import candidates
+
+
+def lesson(server_id: str, ratio: float | None, evident: Evident = Evident.FULLY) -> Lesson:
+    """Return the end of an attempt that cost `ratio` times its prediction."""
+    return Lesson(
+        service="chat", server_id=server_id, evident=evident, in_time=True, total_s=1.0, infer_j=1.0,
+        energy_ratio=ratio, at_s=1.0,
+    )  # fmt: skip
+
+
+def test_untried_servers_are_judged_by_their_prediction_at_one_common_bound() -> None:
+    """t = 1, L = 1 (the prior): factor exp(-0.5 * 0.2 * sqrt(ln 2 / 1))."""
+    factor = exp(-DELTA * ARM_SD * sqrt(log(2.0)))
+
+    scores = CsUcb().score(request(), candidates([10.0, 20.0]), 0.0)
+
+    assert [pytest.approx(-10.0 * factor), pytest.approx(-20.0 * factor)] == list(scores)
+
+
+def test_an_outstanding_decision_counts_as_tried() -> None:
+    """After one choice t = 2; s0 has L = 1 + 1 outstanding, s1 has L = 1: s1 now looks better at equal joules."""
+    policy = CsUcb()
+    policy.chose(request(), "s0", 0.0)
+
+    tried, untried = policy.score(request(), candidates([10.0, 10.0]), 0.0)
+
+    assert pytest.approx(-10.0 * exp(-DELTA * ARM_SD * sqrt(log(3.0) / 2))) == tried
+    assert pytest.approx(-10.0 * exp(-DELTA * ARM_SD * sqrt(log(3.0) / 1))) == untried
+
+
+def test_a_result_moves_the_mean_and_narrows_the_bound() -> None:
+    """One observation of twice the joules: mean (0 + ln 2) / 2, spread from squares (0.04 + ln2^2) / 2, L = 2."""
+    policy = CsUcb()
+    policy.chose(request(), "s0", 0.0)
+    policy.learn(lesson("s0", 2.0))
+    mean = log(2.0) / 2
+    spread = sqrt((ARM_SD**2 + log(2.0) ** 2) / 2 - mean**2)
+
+    (score,) = policy.score(request(), candidates([10.0]), 0.0)
+
+    assert pytest.approx(-10.0 * exp(mean - DELTA * spread * sqrt(log(3.0) / 2))) == score
+
+
+def test_a_cancelled_attempt_only_frees_its_outstanding_count() -> None:
+    policy, fresh = CsUcb(), CsUcb()
+    policy.chose(request(), "s0", 0.0)
+    fresh.chose(request(), "s1", 0.0)
+    policy.learn(lesson("s0", None, Evident.NOT))
+
+    assert list(fresh.score(request(), candidates([10.0]), 0.0)) == list(
+        policy.score(request(), candidates([10.0]), 0.0)
+    )
+
+
+def test_lessons_may_come_late_and_out_of_order() -> None:
+    in_order, shuffled = CsUcb(), CsUcb()
+    for policy in (in_order, shuffled):
+        for _ in range(3):
+            policy.chose(request(), "s0", 0.0)
+    ratios = [1.1, 0.7, 1.6]
+    for ratio in ratios:
+        in_order.learn(lesson("s0", ratio))
+    for ratio in reversed(ratios):
+        shuffled.learn(lesson("s0", ratio))
+
+    expected, real = (list(p.score(request(), candidates([5.0]), 0.0)) for p in (in_order, shuffled))
+    assert pytest.approx(expected[0]) == real[0]
+
+
+def test_what_was_learned_survives_a_restart() -> None:
+    policy, heir = CsUcb(), CsUcb()
+    policy.chose(request(), "s0", 0.0)
+    policy.learn(lesson("s0", 3.0))
+
+    heir.absorb(policy.snapshot())
+
+    assert policy.snapshot() == heir.snapshot()
