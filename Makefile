@@ -16,15 +16,15 @@ help: ## list the targets
 demo: engine ## serve mixed traffic on a small real fleet and print what it took (ARGS: see perllm demo --help)
 	@$(BIN)/perllm demo $(ARGS)
 
-test: $(READY) ## run the tests that need no real engine (ARGS go to pytest)
+test: engine ## run the tests, those with real engines and clients too (ARGS go to pytest)
 	@echo '== tests'
-	@$(BIN)/pytest -m 'not real' $(ARGS)
+	@$(BIN)/pytest --ignore=tests/integration $(ARGS)
 
 check: style lint types rooms test ## run everything a change must pass, the same as CI does
 
-integration: engine ## run the tests that talk to real engines and clients
+integration: engine ## run what takes whole processes: the commands as a user types them
 	@echo '== integration'
-	@$(BIN)/pytest -p no:randomly tests/integration $(wildcard tests/real) $(ARGS)
+	@$(BIN)/pytest -p no:randomly tests/integration $(ARGS)
 
 bench: $(READY) ## time decisions and the gateway, write nothing
 	@$(BIN)/python benchmarks/decision.py
@@ -55,8 +55,11 @@ rooms: $(READY)
 	@$(BIN)/lint-imports --no-logo
 
 engine: $(READY)
+	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo 'Installing libgomp1, which llama.cpp needs…' && \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1 >/dev/null; }
 	@$(BIN)/python -c 'import xllamacpp' || { \
-	  echo 'The engine of the demo does not load. If libgomp is missing: apt-get install libgomp1' >&2; exit 1; }
+	  echo 'llama.cpp does not load. Where libgomp is missing, run as root: apt-get install libgomp1' >&2; exit 1; }
 
 # The environment. `unfinished` marks an installation under way, so that an interrupted one starts afresh.
 # `ready` holds the path it was made for: scripts and the editable install of a moved checkout point at the old one.

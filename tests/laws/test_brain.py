@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from perllm.domain.action import Action, Cancel, Dispatch, Fate, Finish, Outcome, Refuse
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
@@ -197,5 +204,7 @@ class Brain(RuleBasedStateMachine):
         assert all(held.kv_tokens == 0 and held.bytes_per_s == 0.0 for held in self.brain.reservations().values())
 
 
-Brain.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
-TestBrain = Brain.TestCase
+def test_every_request_ends_once_in_time_or_visibly_late_and_no_room_is_promised_twice() -> None:
+    run_state_machine_as_test(
+        Brain, settings=settings(max_examples=150, stateful_step_count=60, deadline=None)
+    )

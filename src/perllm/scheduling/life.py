@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 from perllm.errors import InvariantError
+
+
+State = TypeVar("State", bound=StrEnum)
+Event = TypeVar("Event", bound=StrEnum)
 
 
 class RequestState(StrEnum):
@@ -92,7 +97,7 @@ def after_attempt(state: AttemptState, event: AttemptEvent) -> AttemptState:
     return following
 
 
-def diagram(table: Mapping[tuple[StrEnum, StrEnum], StrEnum], start: StrEnum) -> str:
+def diagram(table: Mapping[tuple[State, Event], State], start: State) -> str:
     """Draw a table as a Mermaid state diagram."""
     leaving = {state for state, _ in table}
     ends = sorted({state for state in table.values() if state not in leaving})

@@ -28,11 +28,7 @@ MEDIAN_FUNCTION_LINES = 10
 
 
 def test_no_file_names_a_registry_or_the_machine_it_was_written_on() -> None:
-    found = [
-        f"{file.relative_to(ROOT)}: {trace}"
-        for file in project_files()
-        for trace in traces_in(file.read_bytes())
-    ]
+    found = [f"{file.relative_to(ROOT)}: {trace}" for file in project_files() for trace in traces_in(file.read_bytes())]
 
     assert [] == found
 
