@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis import settings
@@ -15,6 +14,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from perllm.domain.action import Action, Cancel, Dispatch, Fate, Finish, Outcome, Refuse
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
@@ -205,6 +205,4 @@ class Brain(RuleBasedStateMachine):
 
 
 def test_every_request_ends_once_in_time_or_visibly_late_and_no_room_is_promised_twice() -> None:
-    run_state_machine_as_test(
-        Brain, settings=settings(max_examples=150, stateful_step_count=60, deadline=None)
-    )
+    run_state_machine_as_test(Brain, settings=settings(max_examples=150, stateful_step_count=60, deadline=None))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from perllm.domain.energy import Energy, EnergyMethod
 from perllm.domain.explanation import Explanation
@@ -12,16 +13,14 @@ from perllm.domain.reason import Choice, Refusal
 from perllm.domain.request import Requirement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
+class Reservation(Struct, frozen=True, kw_only=True):
     """What an attempt holds on its server and link until it is closed."""
 
     kv_tokens: int
     bytes_per_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
+class Dispatch(Struct, frozen=True, kw_only=True):
     """Send the request to this server now. Times are from now, in seconds."""
 
     request_id: str
@@ -43,8 +42,7 @@ class CancelCause(StrEnum):
     TIMED_OUT = "timed-out"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
+class Cancel(Struct, frozen=True, kw_only=True):
     """Stop this attempt upstream, then close it."""
 
     request_id: str
@@ -52,8 +50,7 @@ class Cancel:
     cause: CancelCause
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refuse:
+class Refuse(Struct, frozen=True, kw_only=True):
     """Tell the client no. `retry_after_s` where a later try may succeed."""
 
     request_id: str
@@ -69,8 +66,7 @@ class PowerState(StrEnum):
     ASLEEP = "asleep"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetPower:
+class SetPower(Struct, frozen=True, kw_only=True):
     """Wake a server or send it to sleep."""
 
     server_id: str
@@ -87,8 +83,7 @@ class Fate(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What became of one request, over all its attempts.
 
     `in_time` says whether it met its requirement; `counted` is false for clients that left before theirs had passed.
@@ -116,8 +111,7 @@ class Outcome:
     predicted_energy_j: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
+class Finish(Struct, frozen=True, kw_only=True):
     """The request's life is over: account for it."""
 
     outcome: Outcome

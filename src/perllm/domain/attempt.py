@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from perllm.domain.energy import EnergyMethod
 
@@ -15,8 +16,7 @@ class Stage(StrEnum):
     TOKENS = "tokens"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True):
     """An attempt moved on. `tokens` is the count seen so far."""
 
     stage: Stage
@@ -33,8 +33,7 @@ class EndingKind(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True):
     """Token counts as the engine told them, and the phases it timed itself, where it did."""
 
     prompt_tokens: int
@@ -44,8 +43,7 @@ class Usage:
     decode_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(Struct, frozen=True, kw_only=True):
     """The end of an attempt, with what is known of its cost.
 
     `retryable`: no byte has reached the client, so another server may try. `output_tokens` counts what was seen where

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class EnergyMethod(StrEnum):
@@ -14,8 +15,7 @@ class EnergyMethod(StrEnum):
     DECLARED = "declared"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Energy:
+class Energy(Struct, frozen=True, kw_only=True):
     """Transmission, inference above idle, and idle, in joules. Adds up."""
 
     transmit_j: float = 0.0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from perllm.domain.action import Actions
 from perllm.domain.attempt import Ending, Progress
@@ -26,16 +27,14 @@ class EventKind(StrEnum):
     WAKE = "wake"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class Fleet(Struct, frozen=True, kw_only=True):
     """What `configure` is told."""
 
     servers: Sequence[Server]
     services: Sequence[Service]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An event (`subject` is the request's or attempt's id, empty where there is none) and the actions it led to."""
 
     at_s: float

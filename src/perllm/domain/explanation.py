@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any
+
+from msgspec import Struct
 
 from perllm.domain.reason import Violation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """One row per server, in the fleet's order. Seconds count from the decision.
 
     `scores` holds a value for each row the policy judged, in the order of `judged`.

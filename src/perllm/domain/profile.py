@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeedProfile:
+class SpeedProfile(Struct, frozen=True, kw_only=True):
     """How long an engine's steps take.
 
     A decode step over a batch takes the longer of `decode_token_s` per sequence (arithmetic) and `weights_read_s` (one
@@ -21,8 +20,7 @@ class SpeedProfile:
     request_overhead_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerProfile:
+class PowerProfile(Struct, frozen=True, kw_only=True):
     """What a machine draws: idle with the model loaded, reading prompts, and decoding one sequence or a full batch."""
 
     idle_w: float

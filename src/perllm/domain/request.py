@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
+class Requirement(Struct, frozen=True, kw_only=True):
     """How soon a request must be served, counted from the moment it was fully read. None: no such limit."""
 
     total_s: float | None = None
     first_token_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """One request of a service.
 
     `payload_bytes` crosses the link; `prompt_bytes` is the text in it, from which its tokens are estimated.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from perllm.domain.profile import PowerProfile, SpeedProfile
 
@@ -15,8 +16,7 @@ class Tier(StrEnum):
     CLOUD = "cloud"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """The way to a server: round trip, rate each way, and the energy one byte costs on it."""
 
     rtt_s: float = 0.0
@@ -25,8 +25,7 @@ class Link:
     j_per_byte: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(Struct, frozen=True, kw_only=True):
     """Where a request may go.
 
     `models` are the names clients may ask for that this server answers with an equivalent model. `slots` is how many

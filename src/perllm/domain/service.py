@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from perllm.domain.request import Requirement
 from perllm.domain.server import Tier
@@ -23,8 +24,7 @@ class WhenLate(StrEnum):
     CANCEL = "cancel"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """A kind of request: what it needs, where it may go, and what is believed of it before the first one is seen.
 
     `attainment` is the share of requests that must be in time, and so the confidence with which a server must be

@@ -7,7 +7,6 @@ are kept in single precision: they are estimates, told to people.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from math import nan
 from types import MappingProxyType
 from typing import Any, get_args
@@ -69,7 +68,7 @@ def decode(at_s: float, kind: str, subject: str, body: bytes) -> Entry:
 def _tagged(action: Action, columns: bool) -> tuple[str, Any]:
     if not isinstance(action, Dispatch | Refuse) or action.explanation is None:
         return type(action).__name__, action
-    content = {each.name: getattr(action, each.name) for each in fields(action)}
+    content = msgspec.structs.asdict(action)
     content["explanation"] = _packed(action.explanation, columns)
     return type(action).__name__, content
 
@@ -85,7 +84,7 @@ def _packed(explanation: Explanation, columns: bool) -> dict[str, Any] | None:
     told = explanation if columns else _chosen_row(explanation)
     if told is None:
         return None
-    content = {each.name: getattr(told, each.name) for each in fields(told)}
+    content = msgspec.structs.asdict(told)
     for name in _COLUMNS:
         content[name] = np.asarray(content[name], dtype="<f4").tobytes()
     return content

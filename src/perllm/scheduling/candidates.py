@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from perllm.domain.reason import Violation
 from perllm.domain.server import Server
 
 
-@dataclass(slots=True)
-class Candidates:
+class Candidates(Struct):
     """What is believed of each server for one request, from now on.
 
     Seconds and joules are expectations; rows that cannot serve the request at all hold NaN. `outstanding` counts

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 from statistics import NormalDist
-from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from perllm.domain.action import Reservation
 from perllm.domain.explanation import Explanation
@@ -26,12 +26,11 @@ from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
 
-
 # Waiting for less than this is no waiting; it also keeps rounding from asking for a timer at this very instant.
 LEAST_PATIENCE_S = 1e-3
 
 
-class Go(NamedTuple):
+class Go(Struct, frozen=True):
     """Dispatch to the server in `row`, expected to take `total_s`."""
 
     row: int
@@ -40,14 +39,14 @@ class Go(NamedTuple):
     explanation: Explanation
 
 
-class Wait(NamedTuple):
+class Wait(Struct, frozen=True):
     """Hold until room is free, harmlessly until `latest_start_at_s`. `no_room`: no server it may go to has any."""
 
     latest_start_at_s: float
     no_room: bool
 
 
-class No(NamedTuple):
+class No(Struct, frozen=True):
     """Refuse."""
 
     reason: Refusal

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from perllm.domain.reason import Violation
+from msgspec import Struct
+
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.constraints import ROOM, STANDING, TEMPORARY, Passing, in_time
 from perllm.scheduling.fleet import ServerState
@@ -15,7 +15,7 @@ from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 
 
-class Judgement(NamedTuple):
+class Judgement(Struct, frozen=True):
     """The estimates and violations of one decision.
 
     `roomy` rows could take the request now, in time or not; `full` rows will in a while.
@@ -51,27 +51,24 @@ class Judge:
 
     def judge(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Judgement:
         """Estimate the request on every server it can reach and note which constraint each one breaks."""
-        candidates = estimate_all(self._states, need, reach.rows)
+        states, rules, confidence = self._states, self._rules, self.confidence(record)
+        candidates = estimate_all(states, need, reach.rows)
         candidates.servers = self._servers
-        violations, confidence = list(reach.violations), self.confidence(record)
-        roomy, full = [], []
+        candidates.violations = violations = list(reach.violations)
+        probability, first_token_s = candidates.in_time_probability, candidates.first_token_s
+        roomy: list[int] = []
+        full: list[int] = []
         for row in reach.rows:
-            violation = self._broken_rule(record, need, self._states[row], now_s)
-            if violation is None:
+            for rule in rules:
+                violation = rule(record, need, states[row], now_s)
+                if violation is not None:
+                    if violation in TEMPORARY:
+                        full.append(row)
+                    break
+            else:
                 roomy.append(row)
-                probability, first_s = candidates.in_time_probability[row], candidates.first_token_s[row]
-                violation = in_time(need, probability, first_s, confidence)
+                violation = in_time(need, probability[row], first_token_s[row], confidence)
                 if violation is None:
                     candidates.feasible.append(row)
-            elif violation in TEMPORARY:
-                full.append(row)
             violations[row] = violation
-        candidates.violations = violations
         return Judgement(record, need, candidates, roomy, full, now_s)
-
-    def _broken_rule(self, record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
-        for rule in self._rules:
-            violation = rule(record, need, state, now_s)
-            if violation is not None:
-                return violation
-        return None

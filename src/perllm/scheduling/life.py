@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from perllm.errors import InvariantError
 
-
 State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
 

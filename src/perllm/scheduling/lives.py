@@ -5,7 +5,9 @@ Each method appends what the shell must do to `actions`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
+from types import MappingProxyType
 
 from perllm.domain.action import Action, Cancel, CancelCause, Dispatch, Fate, Finish, Refuse
 from perllm.domain.attempt import Ending, EndingKind
@@ -25,6 +27,16 @@ from perllm.scheduling.view import View
 
 # The owner of timers that concern no request: a resting server may serve again.
 ANYBODY = ""
+
+FATE_OF: Mapping[RequestState, Fate] = MappingProxyType(
+    {
+        RequestState.COMPLETED: Fate.COMPLETED,
+        RequestState.FAILED: Fate.FAILED,
+        RequestState.TIMED_OUT: Fate.TIMED_OUT,
+        RequestState.CANCELLED: Fate.CANCELLED,
+        RequestState.REFUSED: Fate.REFUSED,
+    }
+)
 
 
 class Lives:
@@ -187,7 +199,7 @@ class Lives:
     ) -> None:
         self.held.remove(record)
         record.state = after_request(record.state, event)
-        fate = Fate(record.state.value)
+        fate = FATE_OF[record.state]
         del self.requests[record.request.request_id]
         self.timers.clear(record.request.request_id)
         self.fates[fate] += 1

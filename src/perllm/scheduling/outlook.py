@@ -69,16 +69,19 @@ def outlook_of(server: Server, step: Step, unread_s: float, queue_s: float, rati
     first_ratio, decode_ratio, energy_ratio, time_sd = ratios
     # The last token's way back stands for all: one reply byte more or less does not matter.
     unloaded_s = upload_s(link, 0.0) + speed.request_overhead_s + step.token_s
-    return Outlook(
-        (unloaded_s + unread_s + download_s(link, 0.0)) * first_ratio + queue_s,
-        first_ratio / link.up_bytes_per_s,
-        speed.prefill_token_s * first_ratio,
-        speed.weights_read_s * first_ratio,
-        speed.step_overhead_s * first_ratio,
-        step.token_s * decode_ratio,
-        # Watts times corrected seconds: dividing by the seconds' own correction leaves the profile's joules.
-        prefill_w(server.power) * energy_ratio / first_ratio,
-        step.marginal_j * energy_ratio,
-        link.j_per_byte,
-        time_sd,
+    # Made at every change of state: `_make` is the quick way to a named tuple.
+    return Outlook._make(
+        (
+            (unloaded_s + unread_s + download_s(link, 0.0)) * first_ratio + queue_s,
+            first_ratio / link.up_bytes_per_s,
+            speed.prefill_token_s * first_ratio,
+            speed.weights_read_s * first_ratio,
+            speed.step_overhead_s * first_ratio,
+            step.token_s * decode_ratio,
+            # Watts times corrected seconds: dividing by the seconds' own correction leaves the profile's joules.
+            prefill_w(server.power) * energy_ratio / first_ratio,
+            step.marginal_j * energy_ratio,
+            link.j_per_byte,
+            time_sd,
+        )
     )

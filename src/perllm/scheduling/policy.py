@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
+
+from msgspec import Struct
 
 from perllm.domain.request import Request
 from perllm.domain.server import Server
@@ -22,8 +23,7 @@ class Evident(StrEnum):
     NOT = "not"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class Lesson(Struct, frozen=True, kw_only=True):
     """The end of one attempt, told once for every attempt, late and out of order.
 
     `evident` is NOT for cancelled and failed attempts, whose numbers say nothing, and AT_LEAST for those that ran out

@@ -20,7 +20,6 @@ from perllm.scheduling.reach import Reach, explain_reach, reach_of
 from perllm.scheduling.records import Group, RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
 
-
 # Groups whose reach is remembered: requests that each name their own servers must not fill the memory.
 MOST_GROUPS = 4096
 

@@ -50,7 +50,7 @@ def back(entry: Entry, *, columns: bool = True) -> Entry:
 def dispatched(value: Explanation) -> Dispatch:
     whole = dispatch()
     return Dispatch(
-        **{name: getattr(whole, name) for name in Dispatch.__slots__ if name != "explanation"},
+        **{name: getattr(whole, name) for name in Dispatch.__struct_fields__ if name != "explanation"},
         explanation=value,
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from perllm.domain.action import Action, Dispatch, Finish, Outcome, Refuse
 from perllm.domain.attempt import Ending, EndingKind, Usage

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import exp, inf, log
 
 import pytest
+from msgspec.structs import replace
 
 from perllm.domain.action import Reservation
 from perllm.domain.profile import PowerProfile, SpeedProfile
@@ -100,23 +100,23 @@ def test_corrections_stretch_the_time_they_were_learned_for() -> None:
 
 
 def test_the_median_length_is_in_time_half_of_the_times() -> None:
-    budget = NEED._replace(budget_s=0.44 + 44 * 0.015)
+    budget = replace(NEED, budget_s=0.44 + 44 * 0.015)
 
     assert pytest.approx(0.5) == in_time_probability(budget, 0.2, 0.44, 0.015)
 
 
 def test_a_limit_that_fits_makes_a_request_nearly_sure() -> None:
-    short = NEED._replace(budget_s=10.0, limit=10.0, log_mean=log(1e6))
+    short = replace(NEED, budget_s=10.0, limit=10.0, log_mean=log(1e6))
 
     assert in_time_probability(short, 0.1, 0.44, 0.015) > 0.999
 
 
 def test_no_time_left_is_no_chance() -> None:
-    assert 0.0 == in_time_probability(NEED._replace(budget_s=0.2), 0.2, 0.44, 0.015)
+    assert 0.0 == in_time_probability(replace(NEED, budget_s=0.2), 0.2, 0.44, 0.015)
 
 
 def test_the_first_token_bounds_the_probability() -> None:
-    need = NEED._replace(first_token_budget_s=0.44)
+    need = replace(NEED, first_token_budget_s=0.44)
 
     assert pytest.approx(0.5) == in_time_probability(need, 0.2, 0.44, 0.015)
 
@@ -124,8 +124,8 @@ def test_the_first_token_bounds_the_probability() -> None:
 @pytest.mark.parametrize("z", [-1.0, 0.0, 1.645])
 def test_the_confident_time_inverts_the_probability(z: float) -> None:
     total_s = confident_total_s(NEED, z, 0.2, 0.44, 0.015)
-    probability = in_time_probability(NEED._replace(budget_s=total_s), 0.2, 0.44, 0.015)
+    probability = in_time_probability(replace(NEED, budget_s=total_s), 0.2, 0.44, 0.015)
 
-    expected = in_time_probability(NEED._replace(budget_s=0.44 + (exp(NEED.log_mean) - 1) * 0.015), 0.2, 0.44, 0.015)
+    expected = in_time_probability(replace(NEED, budget_s=0.44 + (exp(NEED.log_mean) - 1) * 0.015), 0.2, 0.44, 0.015)
     assert pytest.approx(0.5) == expected
     assert {-1.0: 0.158655, 0.0: 0.5, 1.645: 0.950015}[z] == pytest.approx(probability, abs=1e-5)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
 from perllm.domain.request import Requirement

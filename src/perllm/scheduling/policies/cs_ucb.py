@@ -23,24 +23,27 @@ ARM_MEMORY_WEIGHT = 200.0
 
 
 class Arm:
-    """One (service, server) pair: how its joules compare with the prediction, and how many ends are still to come."""
+    """One (service, server) pair: how its joules compare with the prediction, and how many ends are still to come.
 
-    __slots__ = ("energy_log", "outstanding")
+    The paper's index, mean + delta * sqrt(ln t / L) (eq. 6), on the logarithm of energy: its lower bound is
+    `log_mean - width * sqrt(ln t)`. L counts outstanding decisions too, so that a burst does not try one unknown server
+    over and over before the first result is in.
+    """
+
+    __slots__ = ("energy_log", "log_mean", "outstanding", "width")
 
     def __init__(self) -> None:
         self.outstanding = 0
         self.energy_log = Belief(
             mean=0.0, sd=ARM_SD, weight=ARM_WEIGHT, memory_s=ARM_MEMORY_S, memory_weight=ARM_MEMORY_WEIGHT
         )
+        self.changed()
 
-    def optimism(self, log_decisions: float) -> float:
-        """Return the factor on predicted joules at the arm's lower confidence bound.
-
-        The paper's index, mean + delta * sqrt(ln t / L) (eq. 6), on the logarithm of energy: L counts outstanding
-        decisions too, so that a burst does not try one unknown server over and over before the first result is in.
-        """
+    def changed(self) -> None:
+        """Recompute the bound after a decision or a result."""
         tried = self.energy_log.weight + ARM_WEIGHT + self.outstanding
-        return exp(self.energy_log.mean - DELTA * self.energy_log.sd * sqrt(log_decisions / tried))
+        self.log_mean = self.energy_log.mean
+        self.width = DELTA * self.energy_log.sd / sqrt(tried)
 
 
 UNTRIED = Arm()
@@ -60,23 +63,27 @@ class CsUcb(Policy):
         self._decisions = 1
 
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
-        log_decisions = log(self._decisions + 1.0)
+        reach = sqrt(log(self._decisions + 1.0))
         arms = self._arms.get(request.service, {})
         energy_j, servers = candidates.energy_j, candidates.servers
-        return [
-            -energy_j[row] * (arms.get(servers[row].server_id) or UNTRIED).optimism(log_decisions)
-            for row in candidates.feasible
-        ]
+        scores = []
+        for row in candidates.feasible:
+            arm = arms.get(servers[row].server_id, UNTRIED)
+            scores.append(-energy_j[row] * exp(arm.log_mean - arm.width * reach))
+        return scores
 
     def chose(self, request: Request, server_id: str, now_s: float) -> None:
         self._decisions += 1
-        self._arm(request.service, server_id).outstanding += 1
+        arm = self._arm(request.service, server_id)
+        arm.outstanding += 1
+        arm.changed()
 
     def learn(self, lesson: Lesson) -> None:
         arm = self._arm(lesson.service, lesson.server_id)
         arm.outstanding -= 1
         if lesson.evident is Evident.FULLY and lesson.energy_ratio is not None:
             arm.energy_log.learn(log(lesson.energy_ratio), lesson.at_s)
+        arm.changed()
 
     def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
         return {
@@ -87,7 +94,9 @@ class CsUcb(Policy):
     def absorb(self, arms: Mapping[str, Mapping[str, Evidence]]) -> None:
         for service, servers in arms.items():
             for server_id, evidence in servers.items():
-                self._arm(service, server_id).energy_log.absorb(evidence)
+                arm = self._arm(service, server_id)
+                arm.energy_log.absorb(evidence)
+                arm.changed()
 
     def _arm(self, service: str, server_id: str) -> Arm:
         arms = self._arms.setdefault(service, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from perllm.scheduling.candidates import Candidates
 from tests.unit.scheduling.builders import EDGE
