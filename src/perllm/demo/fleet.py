@@ -1,4 +1,4 @@
-"""The demo's fleet: two slow engines at the edge, a fast one behind a delayed link, and the gateway in front of them."""
+"""The demo's fleet: two slow engines at the edge, a fast one behind a delayed link, and the gateway before them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,10 +48,12 @@ class DeclaredWatts:
     decode_full_w: float
 
 
-# A Jetson AGX Orin with a model loaded: idle 12 W (assumption), 40-60 W at work (NVIDIA's power modes).
-EDGE_WATTS = DeclaredWatts(idle_w=12.0, prefill_w=60.0, decode_w=40.0, decode_full_w=60.0)
+# A Jetson Orin Nano Super in its 25 W mode (NVIDIA's power modes: 7-25 W): all of it for prompts and a full batch, less
+# for one answer; idle with a model loaded is an assumption.
+EDGE_WATTS = DeclaredWatts(idle_w=7.0, prefill_w=25.0, decode_w=18.0, decode_full_w=25.0)
 # An A100-80 with a model loaded: idle 85 W, 230 W decoding one answer, 320 W a full batch, 400 W reading prompts.
 CLOUD_WATTS = DeclaredWatts(idle_w=85.0, prefill_w=400.0, decode_w=230.0, decode_full_w=320.0)
+WATTS = MappingProxyType({"edge": EDGE_WATTS, "cloud": CLOUD_WATTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,6 @@ class Place:
     url: str
     tier: str
     preset: str
-    watts: DeclaredWatts
 
 
 @asynccontextmanager
@@ -76,9 +78,9 @@ async def engines() -> AsyncIterator[list[Place]]:
         async with DelayedLink(str(there.hostname), int(there.port or 80), up=lane, down=lane) as link:
             host, port = link.address[:2]
             yield [
-                Place(name="edge-1", url=edge_1.url, tier="edge", preset="tiny-60m-q8", watts=EDGE_WATTS),
-                Place(name="edge-2", url=edge_2.url, tier="edge", preset="tiny-60m-q8", watts=EDGE_WATTS),
-                Place(name="cloud", url=f"http://{host}:{port}", tier="cloud", preset="tiny-5m-f16", watts=CLOUD_WATTS),
+                Place(name="edge-1", url=edge_1.url, tier="edge", preset="tiny-60m-q8"),
+                Place(name="edge-2", url=edge_2.url, tier="edge", preset="tiny-60m-q8"),
+                Place(name="cloud", url=f"http://{host}:{port}", tier="cloud", preset="tiny-5m-f16"),
             ]
 
 
@@ -155,7 +157,7 @@ def _service(service: Service) -> dict[str, Any]:
 
 
 def _server(place: Place) -> dict[str, Any]:
-    watts = place.watts
+    watts = WATTS[place.tier]
     section: dict[str, Any] = {
         "url": place.url,
         "engine": "llamacpp",
