@@ -1,0 +1,88 @@
+"""`perllm simulate`: one run of a scenario."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final, Protocol
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from perllm.cli.output import err, write_json
+from perllm.cli.report import show_result
+from perllm.config.loader import load_scenario
+from perllm.config.scenario_parts import scenario_value
+from perllm.journal.header import make_header
+from perllm.journal.writer import BlockingWriter
+from perllm.simulation.scenario import Scenario
+from perllm.simulation.simulator import run
+
+# Drawing the bar costs far more than simulating a request.
+_REQUESTS_PER_DRAWING: Final = 200
+
+
+def simulate(
+    scenario: Annotated[Path, typer.Argument(help="A scenario.yaml.")],
+    policy: Annotated[str | None, typer.Option(help="Instead of the scenario's; see perllm policies.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
+    requests: Annotated[int | None, typer.Option(min=1, help="Instead of the scenario's.")] = None,
+    rate: Annotated[float | None, typer.Option(min=1e-6, help="Requests per second, instead.")] = None,
+    json: Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON.")] = None,
+    timing: Annotated[bool, typer.Option("--timing/--no-timing", help="Say how long decisions took.")] = True,
+    journal: Annotated[Path | None, typer.Option(help="Record every event in this file.")] = None,
+) -> None:
+    """Run a scenario once, in simulated time, and print what came of it.
+
+    Example: [bold]perllm simulate scenarios/small.yaml --policy energy-greedy --seed 7[/bold]
+    """
+    chosen = _overridden(scenario_value(load_scenario(scenario)), policy, requests, rate)
+    with ExitStack() as open_until_done:
+        over = open_until_done.enter_context(_bar(chosen.workload.requests))
+        sinks = [open_until_done.enter_context(closing(_writer(journal, chosen, seed)))] if journal else []
+        result = run(chosen, seed, sinks=sinks, progress=over, clock=time.perf_counter if timing else None).result
+    if not timing:
+        del result["timing"]
+    if json is not None:
+        write_json(result, json)
+    if json != "-":
+        show_result(result)
+
+
+def _overridden(scenario: Scenario, policy: str | None, requests: int | None, rate_per_s: float | None) -> Scenario:
+    workload = replace(
+        scenario.workload,
+        requests=requests or scenario.workload.requests,
+        rate_per_s=rate_per_s or scenario.workload.rate_per_s,
+    )
+    return replace(scenario, policy=policy or scenario.policy, workload=workload)
+
+
+class Over(Protocol):
+    """Is told how many requests are over."""
+
+    def __call__(self, requests: int, /) -> None: ...
+
+
+@contextmanager
+def _bar(requests: int) -> Iterator[Over]:
+    """Show progress on standard error where somebody watches it."""
+    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err(), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("", total=requests)
+
+        def over(requests_over: int) -> None:
+            if requests_over % _REQUESTS_PER_DRAWING == 0:
+                progress.update(task, completed=requests_over)
+
+        yield over
+
+
+def _writer(path: Path, scenario: Scenario, seed: int) -> BlockingWriter:
+    started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    header = make_header(policy=scenario.policy, seed=seed, settings=scenario.scheduler, started_at=started_at)
+    return BlockingWriter(path, header)

@@ -1,0 +1,75 @@
+"""From a path to a checked file: read, parse, fill in presets, hold to the schema, follow every reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from perllm.config.document import Document, parse
+from perllm.config.mistakes import Mistake, find_mistake
+from perllm.config.presets import fill_in_presets
+from perllm.config.references import gateway_mistake, scenario_mistake
+from perllm.config.scenario_schema import ScenarioFile
+from perllm.config.schema import GatewayFile
+from perllm.errors import ConfigError
+
+File = TypeVar("File", GatewayFile, ScenarioFile)
+
+
+def load_gateway(path: Path) -> GatewayFile:
+    """Read a perllm.yaml. Raises ConfigError for the first thing wrong with it."""
+    return _load(path, GatewayFile, gateway_mistake)
+
+
+def load_scenario(path: Path) -> ScenarioFile:
+    """Read a scenario.yaml. Raises ConfigError for the first thing wrong with it."""
+    return _load(path, ScenarioFile, scenario_mistake)
+
+
+def read_gateway(text: str, source: str) -> GatewayFile:
+    """Read a perllm.yaml from its text; `source` names it in errors."""
+    return _read(text, source, GatewayFile, gateway_mistake)
+
+
+def read_scenario(text: str, source: str) -> ScenarioFile:
+    """Read a scenario.yaml from its text; `source` names it in errors."""
+    return _read(text, source, ScenarioFile, scenario_mistake)
+
+
+def _load(path: Path, schema: type[File], wrong_reference: Callable[[File], Mistake | None]) -> File:
+    return _read(_text_of(path), str(path), schema, wrong_reference)
+
+
+def _read(text: str, source: str, schema: type[File], wrong_reference: Callable[[File], Mistake | None]) -> File:
+    document = fill_in_presets(parse(text, source))
+    try:
+        file = msgspec.convert(document.tree, schema)
+    except msgspec.ValidationError as error:
+        raise _error(document, find_mistake(document.tree, schema) or _as_told(error)) from None
+    mistake = wrong_reference(file)
+    if mistake is not None:
+        raise _error(document, mistake)
+    return file
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError("there is no such file", file=str(path), remedy="Check its name.") from None
+    except OSError as error:
+        problem = f"the file cannot be read: {error.strerror}"
+        raise ConfigError(problem, file=str(path), remedy="Check what it is and who may read it.") from None
+    except UnicodeDecodeError:
+        raise ConfigError("the file is not UTF-8 text", file=str(path), remedy="Save it as UTF-8.") from None
+
+
+def _error(document: Document, mistake: Mistake) -> ConfigError:
+    return document.mistake(mistake.path, mistake.problem, mistake.remedy)
+
+
+def _as_told(error: msgspec.ValidationError) -> Mistake:
+    return Mistake(path=(), problem=str(error), remedy="docs/configure.md describes every key.")

@@ -1,0 +1,95 @@
+"""Names in one part of a file that another part must define, and rules that span its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from perllm.config.document import KeyPath
+from perllm.config.mistakes import Mistake, nearest
+from perllm.config.scenario_schema import ScenarioFile
+from perllm.config.schema import GatewayFile, GatewayServiceSection
+from perllm.config.server_schema import ServerSection
+from perllm.config.service_schema import ServiceSection
+from perllm.scheduling.policies import REGISTRY
+
+
+def gateway_mistake(file: GatewayFile) -> Mistake | None:
+    """Return the first reference of a perllm.yaml that leads nowhere."""
+    return next(_gateway_mistakes(file), None)
+
+
+def scenario_mistake(file: ScenarioFile) -> Mistake | None:
+    """Return the first reference of a scenario.yaml that leads nowhere."""
+    return next(_scenario_mistakes(file), None)
+
+
+def _gateway_mistakes(file: GatewayFile) -> Iterator[Mistake]:
+    yield from _policy(file.scheduler.policy)
+    yield from _capacity(file.servers)
+    engines = {model for server in file.servers.values() for model in server.models}
+    for client_name, model in file.models.items():
+        for place, engine in enumerate(model.engines):
+            yield from _reference(("models", client_name, "engines", place), "model", engine, engines)
+    client_names = file.models.keys() or engines
+    for name, service in file.services.items():
+        for place, model_name in enumerate(service.match.models):
+            yield from _reference(("services", name, "match", "models", place), "model", model_name, client_names)
+    yield from _places(file.services, file.servers)
+    yield from _ambiguities(file.services)
+
+
+def _scenario_mistakes(file: ScenarioFile) -> Iterator[Mistake]:
+    yield from _policy(file.scheduler.policy)
+    yield from _capacity(file.servers)
+    yield from _places(file.services, file.servers)
+    models = {model for server in file.servers.values() for model in server.models}
+    for name, load in file.workload.loads.items():
+        yield from _reference(("workload", "loads", name), "service", name, file.services)
+        yield from _reference(("workload", "loads", name, "model"), "model", load.model, models)
+    for place, outage in enumerate(file.world.outages):
+        yield from _reference(("world", "outages", place, "server"), "server", outage.server, file.servers)
+
+
+def _policy(name: str) -> Iterator[Mistake]:
+    yield from _reference(("scheduler", "policy"), "policy", name, REGISTRY)
+
+
+def _places(services: Mapping[str, ServiceSection], servers: Collection[str]) -> Iterator[Mistake]:
+    for name, service in services.items():
+        for place, server in enumerate(service.privacy.servers or ()):
+            yield from _reference(("services", name, "privacy", "servers", place), "server", server, servers)
+
+
+def _capacity(servers: Mapping[str, ServerSection]) -> Iterator[Mistake]:
+    for name, server in servers.items():
+        if server.kv_tokens is not None and server.kv_tokens < server.slots:
+            path: KeyPath = ("servers", name, "kv_tokens")
+            yield Mistake(
+                path=path,
+                problem="the cache holds less than one token per slot",
+                remedy="Give at least slots.",
+            )
+
+
+def _ambiguities(services: Mapping[str, GatewayServiceSection]) -> Iterator[Mistake]:
+    """Refuse two services that claim the same requests."""
+    claims: dict[tuple[str, str], str] = {}
+    for name, service in services.items():
+        claimed: list[tuple[KeyPath, tuple[str, str]]] = [
+            *((("match", "models", place), ("model", model)) for place, model in enumerate(service.match.models)),
+            *(
+                (("match", "service_tiers", place), ("service tier", tier))
+                for place, tier in enumerate(service.match.service_tiers)
+            ),
+            *([(("default",), ("rest", "the rest"))] if service.default else []),
+        ]
+        for path, claim in claimed:
+            other = claims.setdefault(claim, name)
+            if other != name:
+                problem = f"service {other} claims {claim[1]} already"
+                yield Mistake(path=("services", name, *path), problem=problem, remedy="Remove one of the two.")
+
+
+def _reference(path: KeyPath, kind: str, name: str, known: Collection[str]) -> Iterator[Mistake]:
+    if name not in known:
+        yield Mistake(path=path, problem=f"there is no {kind} called {name!r}", remedy=nearest(name, known))

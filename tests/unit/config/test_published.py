@@ -1,0 +1,70 @@
+"""The files that are published with PerLLM work, and the docs describe every key."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from perllm.config.gateway_parts import gateway_parts
+from perllm.config.loader import load_gateway, load_scenario
+from perllm.config.presets import preset_names
+from perllm.config.review import review
+from perllm.config.scenario_parts import scenario_value
+from perllm.config.scenario_schema import ScenarioFile
+from perllm.config.schema import GatewayFile
+from perllm.domain.server import Tier
+
+ROOT = Path(__file__).parents[3]
+DOCS = (ROOT / "docs" / "configure.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
+def test_an_example_works_without_a_service_that_cannot(path: Path) -> None:
+    parts = gateway_parts(load_gateway(path), {"OPENAI_API_KEY": "secret"}, str(path))
+
+    warnings = review(parts.servers, parts.services, {}).warnings
+
+    assert [] == [warning for warning in warnings if warning.startswith("service")]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.name)
+def test_a_scenario_works(path: Path) -> None:
+    scenario = scenario_value(load_scenario(path))
+
+    assert path.stem == scenario.name
+    assert {Tier.EDGE, Tier.CLOUD} == {server.tier for server in scenario.servers}
+    assert {service.name for service in scenario.services} == scenario.workload.loads.keys()
+
+
+def test_the_papers_scenario_is_the_papers() -> None:
+    scenario = scenario_value(load_scenario(ROOT / "scenarios" / "paper-llama2-7b-stable.yaml"))
+
+    tiers = [server.tier for server in scenario.servers]
+    limits = [service.requirement.total_s for service in scenario.services]
+    assert (5, 1) == (tiers.count(Tier.EDGE), tiers.count(Tier.CLOUD))
+    assert 10_000 == scenario.workload.requests
+    assert all(limit is not None and 2 <= limit <= 6 for limit in limits)
+
+
+@pytest.mark.parametrize("schema", [GatewayFile, ScenarioFile])
+def test_every_key_stands_in_the_docs(schema: type[msgspec.Struct]) -> None:
+    words = {word for code in re.findall(r"`([^`]+)`", DOCS) for word in re.split(r"[^a-z_0-9]+", code)}
+
+    assert [] == sorted(set(keys_of(schema)) - words)
+
+
+def test_every_preset_stands_in_the_docs() -> None:
+    assert [] == [name for name in preset_names() if f"`{name}`" not in DOCS]
+
+
+def keys_of(schema: type[msgspec.Struct]) -> Iterator[str]:
+    _, definitions = msgspec.json.schema_components([schema])
+    for definition in definitions.values():
+        yield from properties_of(definition)
+
+
+def properties_of(definition: dict[str, Any]) -> Iterator[str]:
+    yield from definition.get("properties", {})
