@@ -1,0 +1,100 @@
+"""What one request asks of the emulated engine: its job, and the fault it shall meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from perllm.domain.request import Request, Requirement
+from perllm.emulator.settings import EmulatorSettings, Fault
+from perllm.simulation.job import Job, Truth
+from perllm.simulation.streams import stream
+from perllm.wire.call import Call
+from perllm.wire.errors import CallError
+
+# English text, about ("What are tokens and how to count them", OpenAI help centre).
+BYTES_PER_TOKEN = 4
+
+Count = Annotated[int, Meta(ge=1)]
+Factor = Annotated[float, Meta(gt=0)]
+
+
+class Wishes(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body's field `emulate`: what shall be true of this request, instead of what would be drawn."""
+
+    prompt_tokens: Count | None = None
+    output_tokens: Count | None = None
+    upload_bytes: Count | None = None
+    service_factor: Factor | None = None
+    link_factor: Factor | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A request as the emulated engine takes it."""
+
+    job: Job
+    fault: Fault | None
+
+
+_wishes = msgspec.json.Decoder(Wishes)
+
+
+class OrderBook:
+    """Turns calls into orders. Every quantity has its random stream, and every call draws from each of them."""
+
+    def __init__(self, settings: EmulatorSettings) -> None:
+        self._settings = settings
+        self._lengths, self._service, self._link, self._faults = (
+            stream(settings.seed, f"emulator/{settings.server.server_id}/{name}")
+            for name in ("lengths", "service-noise", "link-jitter", "faults")
+        )
+
+    def take(self, call: Call, order_id: str) -> Order:
+        """Return the order of a call. Raises CallError when `emulate` makes no sense."""
+        wishes = _read(call)
+        request = Request(
+            request_id=order_id,
+            service="",
+            model=call.model,
+            requirement=Requirement(),
+            payload_bytes=len(call.body),
+            prompt_bytes=call.prompt_bytes,
+            max_output_tokens=call.max_output_tokens,
+            stream=call.stream,
+        )
+        return Order(
+            job=Job(request=request, truth=self._truth(call, wishes)),
+            fault=wishes.fault or self._settings.faults.pick(self._faults.random()),
+        )
+
+    def _truth(self, call: Call, wishes: Wishes) -> Truth:
+        drawn_tokens = self._output_tokens()
+        tokens = wishes.output_tokens or drawn_tokens
+        service_factor = exp(self._settings.service_noise * self._service.standard_normal())
+        link_factor = exp(self._settings.link_jitter * self._link.standard_normal())
+        return Truth(
+            prompt_tokens=wishes.prompt_tokens or max(call.prompt_bytes // BYTES_PER_TOKEN, 1),
+            output_tokens=tokens if call.max_output_tokens is None else min(tokens, call.max_output_tokens),
+            upload_bytes=wishes.upload_bytes or len(call.body),
+            service_factor=wishes.service_factor or service_factor,
+            link_factor=wishes.link_factor or link_factor,
+        )
+
+    def _output_tokens(self) -> int:
+        lengths = self._settings.output_tokens
+        drawn = round(lengths.median_tokens * exp(lengths.sigma * self._lengths.standard_normal()))
+        return min(max(drawn, lengths.minimum), lengths.maximum)
+
+
+def _read(call: Call) -> Wishes:
+    try:
+        return _wishes.decode(call.fields.get("emulate", b"{}"))
+    except msgspec.ValidationError as error:
+        known = ", ".join(Wishes.__struct_fields__)
+        raise CallError(f"`emulate`: {error}. Its fields are: {known}.", param="emulate") from error

@@ -1,0 +1,229 @@
+"""Run a scenario: the shell that moves a virtual clock, and does what the gateway does with real engines."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from heapq import heappop, heappush
+from math import inf
+from typing import Any
+
+from numpy.random import default_rng
+
+from perllm.accounting import Ledger
+from perllm.domain.action import Actions, Cancel, CancelCause, Dispatch, Finish
+from perllm.domain.attempt import Ending, EndingKind
+from perllm.domain.counts import Counts
+from perllm.domain.entry import Entry, EventKind
+from perllm.domain.telemetry import Health
+from perllm.errors import InvariantError
+from perllm.journal.recording import Recording, Sink
+from perllm.scheduling.policies import make_policy
+from perllm.scheduling.scheduler import Scheduler
+from perllm.simulation.engine import Report
+from perllm.simulation.job import Job
+from perllm.simulation.scenario import Scenario
+from perllm.simulation.timing import Clock, TimedScheduler
+from perllm.simulation.workload import jobs
+from perllm.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What came of one run: the result object, and where all requests are at its end."""
+
+    result: dict[str, Any]
+    counts: Counts
+
+
+def run(
+    scenario: Scenario,
+    seed: int,
+    *,
+    sinks: Iterable[Sink] = (),
+    progress: Callable[[int], None] | None = None,
+    clock: Clock | None = None,
+) -> Run:
+    """Run a scenario until its last request is over.
+
+    `progress` is told how many requests are over. With a `clock`, the result's `timing` says how long decisions took;
+    nothing else depends on it. Raises ConfigError for an unknown policy and InvariantError when a law is broken.
+    """
+    world = World(scenario.servers, scenario.world, seed)
+    ledger = Ledger(world.servers, 0.0, idle=scenario.world.idle, services=scenario.services)
+
+    def account(entry: Entry) -> None:
+        # The ledger knows the servers as they really are; the entry holds what is believed of them.
+        if entry.kind is not EventKind.CONFIGURE:
+            ledger(entry)
+
+    scheduler = _scheduler(scenario, seed, clock)
+    simulator = Simulator(
+        brain=Recording(scheduler, [account, *sinks]),
+        world=world,
+        arrivals=jobs(scenario, seed),
+        probe_interval_s=scenario.world.probe_interval_s,
+        progress=progress,
+    )
+    simulator.brain.configure(scenario.servers, scenario.services, 0.0)
+    simulator.run()
+    _check_laws(scheduler, world)
+    result = ledger.result(
+        scenario=scenario.name,
+        policy=scenario.policy,
+        seed=seed,
+        finished_at_s=simulator.now_s,
+        server_joules=world.joules(),
+        timing=scheduler.timing() if isinstance(scheduler, TimedScheduler) else {},
+        settings=_settings(scenario),
+    )
+    return Run(result=result, counts=scheduler.counts())
+
+
+class Simulator:
+    """Moves one brain and one world through time together."""
+
+    def __init__(
+        self,
+        *,
+        brain: Recording,
+        world: World,
+        arrivals: Iterable[tuple[float, Job]],
+        probe_interval_s: float,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.brain = brain
+        self.now_s = 0.0
+        self._world = world
+        self._arrivals = iter(arrivals)
+        self._arrives_at_s = inf
+        self._arriving: Job | None = None
+        self._await_arrival()
+        self._leaving: list[tuple[float, str]] = []
+        self._open: dict[str, Job] = {}
+        self._over = 0
+        self._probe_interval_s = probe_interval_s
+        self._probes = 0
+        self._progress = progress or (lambda over: None)
+
+    def run(self) -> None:
+        """Go on until every request is over. Raises InvariantError if some never would be."""
+        while self._open or self._arriving is not None:
+            self._step()
+
+    def _step(self) -> None:
+        """Let the next thing happen.
+
+        Of equal instants: what is over makes room, then the view is refreshed, then clients leave, then timers fire,
+        and what arrives is decided last, knowing all that.
+        """
+        probe_at_s = self._probes * self._probe_interval_s
+        leaves_at_s = self._leaving[0][0] if self._leaving else inf
+        wake_at_s = self.brain.wake_at_s
+        wake_at_s = inf if wake_at_s is None else wake_at_s
+        now_s = min(probe_at_s, leaves_at_s, wake_at_s, self._arrives_at_s)
+        report = self._world.advance(now_s)
+        if report is not None:
+            self._hear(report)
+            return
+        self.now_s = now_s
+        if now_s == probe_at_s:
+            if min(leaves_at_s, wake_at_s, self._arrives_at_s, self._world.next_at_s) == inf:
+                raise InvariantError(f"{len(self._open)} requests wait for something that will never happen")
+            self._probe()
+        elif now_s == leaves_at_s:
+            self._leave(heappop(self._leaving)[1])
+        elif now_s == wake_at_s:
+            self._perform(self.brain.wake(now_s))
+        elif self._arriving is not None:
+            self._arrive(self._arriving)
+
+    def _hear(self, report: Report) -> None:
+        self.now_s, attempt_id, event = report
+        if isinstance(event, Ending):
+            self._perform(self.brain.close(attempt_id, event, self.now_s))
+        else:
+            self._perform(self.brain.progress(attempt_id, event, self.now_s))
+
+    def _probe(self) -> None:
+        self._probes += 1
+        for server in self._world.servers:
+            healthy = self._world.healthy(server.server_id, self.now_s)
+            fact = Health(server_id=server.server_id, healthy=healthy, measured_at_s=self.now_s)
+            self._perform(self.brain.observe(fact, self.now_s))
+
+    def _leave(self, request_id: str) -> None:
+        if request_id in self._open:
+            self._perform(self.brain.cancel(request_id, self.now_s))
+
+    def _arrive(self, job: Job) -> None:
+        self._open[job.request.request_id] = job
+        if job.truth.leaves_at_s is not None:
+            heappush(self._leaving, (job.truth.leaves_at_s, job.request.request_id))
+        self._perform(self.brain.submit(job.request, self.now_s))
+        self._await_arrival()
+
+    def _await_arrival(self) -> None:
+        self._arrives_at_s, self._arriving = next(self._arrivals, (inf, None))
+
+    def _perform(self, actions: Actions) -> None:
+        """Do what the brain says, and what it says to that in turn."""
+        if not actions:
+            return
+        pending = deque(actions)
+        while pending:
+            match pending.popleft():
+                case Dispatch() as dispatch:
+                    job = self._open[dispatch.request_id]
+                    self._world.send(dispatch.server_id, dispatch.attempt_id, job, self.now_s)
+                case Cancel() as cancel:
+                    pending.extend(self._stop(cancel))
+                case Finish(outcome=outcome):
+                    del self._open[outcome.request_id]
+                    self._over += 1
+                    self._progress(self._over)
+                case _:
+                    pass
+
+    def _stop(self, cancel: Cancel) -> Actions:
+        left = cancel.cause is CancelCause.CLIENT_LEFT
+        kind = EndingKind.CANCELLED if left else EndingKind.TIMED_OUT
+        ending = self._world.abort(cancel.attempt_id, kind, self.now_s)
+        return self.brain.close(cancel.attempt_id, ending, self.now_s)
+
+
+def _scheduler(scenario: Scenario, seed: int, clock: Clock | None) -> Scheduler:
+    parts: dict[str, Any] = {
+        "servers": scenario.servers,
+        "services": scenario.services,
+        "policy": make_policy(scenario.policy),
+        # The seed's own generator, as in the gateway: a recorded run can be taken again from its journal.
+        "rng": default_rng(seed),
+        "settings": scenario.scheduler,
+    }
+    return Scheduler(**parts) if clock is None else TimedScheduler(clock=clock, **parts)
+
+
+def _check_laws(scheduler: Scheduler, world: World) -> None:
+    """Raise InvariantError unless every request and every reservation is accounted for."""
+    counts = scheduler.counts()
+    if counts.submitted != counts.accounted or counts.held or counts.in_flight:
+        raise InvariantError(f"requests are unaccounted for at the end of a run: {counts}")
+    if world.open_attempts or any(scheduler.outstanding().values()):
+        raise InvariantError("attempts are still open at the end of a run")
+    for server_id, held in scheduler.reservations().items():
+        if held.kv_tokens or held.bytes_per_s:
+            raise InvariantError(f"{server_id} still holds a reservation at the end of a run: {held}")
+
+
+def _settings(scenario: Scenario) -> dict[str, Any]:
+    """Return what a reader must know to compare two results."""
+    world = asdict(scenario.world)
+    del world["idle"]
+    return {
+        "requests": scenario.workload.requests,
+        "rate_per_s": scenario.workload.rate_per_s,
+        "world": world,
+        "scheduler": asdict(scenario.scheduler),
+    }
