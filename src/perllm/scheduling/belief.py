@@ -56,6 +56,10 @@ class Belief:
         variance = (self.square + self.prior_square) / weight - mean * mean
         self.sd = sqrt(variance) if variance > LEAST_VARIANCE else LEAST_SD
 
+    def weight_at(self, now_s: float) -> float:
+        """Return the evidence left by now: what is not renewed fades."""
+        return self.weight * exp(min(self.updated_at_s - now_s, 0.0) / self.memory_s)
+
     def snapshot(self) -> Evidence:
         """Return what was observed, without the prior."""
         return Evidence(weight=self.weight, total=self.total, square=self.square, updated_at_s=self.updated_at_s)

@@ -98,7 +98,8 @@ class Chooser:
         return ties[int(self._rng.integers(len(ties)))]
 
     def _nothing_feasible(self, case: Judgement) -> Verdict:
-        serves = case.record.service.when_infeasible is WhenInfeasible.SERVE
+        # Refusing on a description alone would leave it unproved for ever: optimism for what has not been tried.
+        serves = case.record.service.when_infeasible is WhenInfeasible.SERVE or not case.need.taught
         probability, total_s = case.candidates.in_time_probability, case.candidates.total_s
         if case.roomy:
             row = min(case.roomy, key=lambda row: (-probability[row], total_s[row]))

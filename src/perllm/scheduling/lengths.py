@@ -12,8 +12,13 @@ from perllm.scheduling.settings import SchedulerSettings
 
 # A subword of English text is about four characters long; engines report the truth with their first answer.
 PRIOR_TOKENS_PER_BYTE = 0.25
-# Observations' worth of trust in a service's declared length before its own answers outweigh it.
-PRIOR_WEIGHT = 4.0
+# A service's declared length counts as one observed answer: where it is far off, it must not linger as a wide spread.
+PRIOR_WEIGHT = 1.0
+# Answers that outweigh the declared length. Who refuses before that never finds out that the declaration was wrong.
+TAUGHT_WEIGHT = 5.0
+
+# Beyond this spread the mean of a log-normal is ruled by answers that nobody has seen.
+WIDEST_SD = 1.5
 
 _SQRT_2 = sqrt(2.0)
 _UPPER_DECILE_Z = 1.2816
@@ -49,7 +54,7 @@ class Lengths:
     def mean_tokens(self, limit: float) -> float:
         """Return the expected length of an answer that is cut at `limit` tokens (math.inf: never)."""
         mean, sd = self.output_log.mean, self.output_log.sd
-        whole = exp(mean + sd * sd / 2)
+        whole = exp(mean + min(sd, WIDEST_SD) ** 2 / 2)
         if limit == inf:
             return max(whole, 1.0)
         z = (log(limit) - mean) / sd
@@ -58,6 +63,10 @@ class Lengths:
     def upper_tokens(self, limit: float) -> float:
         """Return the length that nine answers in ten do not exceed."""
         return min(limit, exp(self.output_log.mean + _UPPER_DECILE_Z * self.output_log.sd))
+
+    def taught(self, now_s: float) -> bool:
+        """Whether enough answers have been seen, and recently enough, to refuse a request on their strength."""
+        return self.output_log.weight_at(now_s) >= TAUGHT_WEIGHT
 
     def learn_output(self, tokens: int, limit: int | None, now_s: float) -> None:
         """Take in an answer's length; one cut at its limit says only "at least this long"."""

@@ -17,6 +17,7 @@ class Need(Struct, frozen=True):
     """Sizes and what is left of the requirement. `limit` is the client's own bound on the answer; infinite: none.
 
     `log_mean` and `log_variance` describe the answer's length; `upper_tokens` is exceeded by one answer in ten.
+    `taught` says whether the service's own answers, and not only its description, stand behind these numbers.
     """
 
     prompt_tokens: float
@@ -29,6 +30,7 @@ class Need(Struct, frozen=True):
     moved_bytes: float
     budget_s: float
     first_token_budget_s: float
+    taught: bool
 
 
 def need_of(record: RequestRecord, lengths: Lengths, now_s: float) -> Need:
@@ -49,4 +51,5 @@ def need_of(record: RequestRecord, lengths: Lengths, now_s: float) -> Need:
         request.payload_bytes + mean_tokens * bytes_per_token,
         record.deadline_at_s - now_s,
         inf if first_token_s is None else record.arrived_at_s + first_token_s - now_s,
+        lengths.taught(now_s),
     )

@@ -8,15 +8,18 @@ from math import inf
 
 from perllm.scheduling.records import RequestRecord
 
-Key = tuple[float, int]
+Key = tuple[float, float, int]
 
 
 def urgency(record: RequestRecord) -> Key:
-    """Order held requests: least slack first, arrival among equals.
+    """Order held requests: least slack first; then those past their slack, the freshest first; then those without.
 
-    One that can no longer be in time, or has no requirement, has infinite slack: it must not drag others down with it.
+    Who is past its slack must not drag others down with it, and among them the one whose requirement lies furthest ahead
+    is the likeliest to meet it still: first come, first served would make every one of them late under overload.
     """
-    return (record.latest_start_at_s, record.number)
+    if record.latest_start_at_s < inf or record.deadline_at_s == inf:
+        return (record.latest_start_at_s, inf, record.number)
+    return (inf, -record.deadline_at_s, record.number)
 
 
 class HeldQueue:

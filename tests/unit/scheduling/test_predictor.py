@@ -27,6 +27,7 @@ NEED = Need(
     moved_bytes=5000.0,
     budget_s=inf,
     first_token_budget_s=inf,
+    taught=True,
 )
 SERVER = replace(
     EDGE,

@@ -25,6 +25,7 @@ from tests.unit.scheduling.builders import (
     refusal_of,
     request,
     scheduler,
+    teach,
 )
 
 
@@ -112,16 +113,40 @@ def test_a_hopeless_request_is_served_least_late_or_refused_as_its_service_says(
     strict = replace(CHAT, when_infeasible=WhenInfeasible.REFUSE)
 
     served = dispatch_of(scheduler().submit(hopeless, 0.0))
-    refused = scheduler(services=[strict]).submit(hopeless, 0.0)
+    refusing = scheduler(services=[strict])
+    teach(refusing)
+    refused = refusing.submit(hopeless, 0.0)
 
     assert (Choice.LEAST_LATE, "cloud") == (served.choice, served.server_id)
     assert Refusal.CANNOT_MEET_REQUIREMENT == refusal_of(refused).reason
     assert (Fate.REFUSED, False, True) == _fate(refused)
 
 
+def test_nothing_is_refused_on_a_description_alone() -> None:
+    wrongly_described = replace(CHAT, when_infeasible=WhenInfeasible.REFUSE, output_tokens=10_000.0)
+    brain = scheduler(EDGE, services=[wrongly_described])
+    choices = []
+    for number in range(30):
+        dispatch = dispatch_of(brain.submit(request(f"r{number}", max_output_tokens=None), float(number)))
+        brain.close(dispatch.attempt_id, completed(output_tokens=20), number + 0.3)
+        choices.append(dispatch.choice)
+
+    assert (Choice.LEAST_LATE, Choice.FEASIBLE) == (choices[0], choices[-1])
+
+
+def test_among_those_past_their_slack_the_freshest_goes_first() -> None:
+    brain = scheduler(EDGE)
+    first = [dispatch_of(brain.submit(request(f"r{n}"), 0.0)) for n in range(2)]
+    brain.submit(request("older", requirement=Requirement(total_s=0.3)), 0.1)
+    brain.submit(request("fresher", requirement=Requirement(total_s=0.3)), 0.2)
+
+    assert "fresher" == dispatch_of(brain.close(first[0].attempt_id, completed(), 0.5)).request_id
+
+
 def test_a_held_request_whose_patience_ends_is_refused_where_its_service_says_so() -> None:
     strict = replace(CHAT, when_infeasible=WhenInfeasible.REFUSE)
     brain = scheduler(EDGE, services=[strict])
+    teach(brain)
     for n in range(2):
         brain.submit(request(f"r{n}"), 0.0)
     brain.submit(request("late", requirement=Requirement(total_s=20.0)), 0.0)
