@@ -204,8 +204,8 @@ def own_id(request_id: str) -> str:
     return request_id.split("~")[0]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("policy", ["cs-ucb", "energy-greedy", "least-outstanding", "round-robin"])
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("policy", ["cs-ucb", "least-outstanding", "round-robin"])
 def test_the_gateway_decides_as_the_simulator_does(policy: str, seed: int) -> None:
     scenario = scenario_of(policy)
     arrivals = list(jobs(scenario, seed))
