@@ -1,6 +1,6 @@
 """Cost of one decision (submit + close) at 6 servers, beside a reference loop of plain Python measured in the same run.
 
-Run: python benchmarks/decision.py [--servers 6] [--decisions 20000]
+Run by hand on a quiet machine: python benchmarks/decision.py [--servers 6] [--decisions 20000] [--out DIR]
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import argparse
 import statistics
 import time
 from collections import deque
+from pathlib import Path
 
 import numpy as np
+from evidence import write_evidence
 
 from perllm.domain.action import Dispatch
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
@@ -97,20 +99,26 @@ def reference_loop() -> float:
 
 
 def main() -> None:
-    """Print a line per policy."""
+    """Print a line per policy; the median of several rounds, since other work on the machine only ever slows them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--servers", type=int, default=6)
     parser.add_argument("--decisions", type=int, default=20_000)
+    parser.add_argument("--out", type=Path, help="a folder for decision.json")
     arguments = parser.parse_args()
-    reference_s = reference_loop()
-    print(f"reference loop of 1,000 steps: {reference_s * 1e6:.1f} us")
+    reference_us = reference_loop() * 1e6
+    print(f"reference loop of 1,000 steps: {reference_us:.1f} us; {arguments.servers} servers")
+    figures: dict[str, dict[str, float]] = {}
     for policy in REGISTRY:
         samples = sorted(measure(policy, arguments.servers, arguments.decisions))
-        median_s, p99_s = statistics.median(samples), samples[int(len(samples) * 0.99)]
+        median_us, p99_us = statistics.median(samples) * 1e6, samples[int(len(samples) * 0.99)] * 1e6
+        figures[policy] = {"median_us": median_us, "p99_us": p99_us, "median_per_reference": median_us / reference_us}
         print(
-            f"{policy:20s} submit + close: median {median_s * 1e6:6.1f} us, p99 {p99_s * 1e6:6.1f} us, "
-            f"median / reference {median_s / reference_s:.2f}"
+            f"{policy:20s} submit + close: median {median_us:6.1f} us, p99 {p99_us:6.1f} us, "
+            f"median / reference {median_us / reference_us:.2f}"
         )
+    if arguments.out:
+        result = {"servers": arguments.servers, "reference_us": reference_us, "policies": figures}
+        write_evidence(arguments.out, "decision", result)
 
 
 if __name__ == "__main__":

@@ -72,9 +72,7 @@ ROOM: tuple[Passing, ...] = (has_room,)
 TEMPORARY = frozenset({Violation.RESTING, Violation.NO_SLOT, Violation.NO_KV_TOKENS, Violation.NO_BANDWIDTH})
 
 
-def in_time(need: Need, probability: float, first_token_s: float, confidence: float) -> Violation | None:
-    """C1 of the paper: the requirement is met with at least the confidence the service asks for."""
-    if probability >= confidence:
-        return None
+def too_slow(need: Need, first_token_s: float) -> Violation:
+    """C1 of the paper, broken: the requirement is not met with the confidence the service asks for."""
     late_start = first_token_s > need.first_token_budget_s
     return Violation.FIRST_TOKEN_TOO_SLOW if late_start else Violation.TOO_SLOW

@@ -23,10 +23,13 @@ PRIOR_ATTEMPT_S = 2.0
 
 
 class ServerState:
-    """One server as the scheduler sees it. `batch` counts open attempts, `unread_s` prompts sent but not yet read."""
+    """One server as the scheduler sees it.
+
+    `batch` counts open attempts, `unread_s` prompts sent but not yet read; `outlook` is None once a
+    change has made it stale.
+    """
 
     __slots__ = (
-        "_outlook",
         "attempt_s",
         "batch",
         "bytes_per_s",
@@ -42,6 +45,7 @@ class ServerState:
         "healthy",
         "kv_tokens",
         "measured_at_s",
+        "outlook",
         "prefill_w",
         "request_kv_tokens",
         "server",
@@ -53,7 +57,7 @@ class ServerState:
     )
 
     def __init__(self, server: Server, settings: SchedulerSettings) -> None:
-        self._outlook: Outlook | None = None
+        self.outlook: Outlook | None = None
         self.batch = 0
         self.kv_tokens = 0
         self.bytes_per_s = 0.0
@@ -87,19 +91,17 @@ class ServerState:
         self.decode_ratio = exp(self.decode_log.mean)
         self.energy_ratio = exp(self.energy_log.mean)
         self.time_sd = sqrt((self.first_log.sd**2 + self.decode_log.sd**2) / 2)
-        self._outlook = None
+        self.outlook = None
 
-    def outlook(self) -> Outlook:
-        """Return what one more request would take here, computed anew only after a change."""
-        outlook = self._outlook
-        if outlook is None:
-            outlook = self._outlook = outlook_of(
-                self.server,
-                self.steps[self.others],
-                self.unread_s,
-                self._queue_s(),
-                Ratios(self.first_ratio, self.decode_ratio, self.energy_ratio, self.time_sd),
-            )
+    def look(self) -> Outlook:
+        """Work out what one more request would take here; kept as `outlook` until something changes."""
+        self.outlook = outlook = outlook_of(
+            self.server,
+            self.steps[self.others],
+            self.unread_s,
+            self._queue_s(),
+            Ratios(self.first_ratio, self.decode_ratio, self.energy_ratio, self.time_sd),
+        )
         return outlook
 
     @property
@@ -118,17 +120,17 @@ class ServerState:
         self.kv_tokens += reservation.kv_tokens
         self.bytes_per_s += reservation.bytes_per_s
         self.unread_s += unread_s
-        self._outlook = None
+        self.outlook = None
 
     def has_read(self, unread_s: float) -> None:
         """Note that a prompt which was waiting has been read."""
         if unread_s > 0.0:
             self.unread_s = max(self.unread_s - unread_s, 0.0)
-            self._outlook = None
+            self.outlook = None
 
     def release(self, reservation: Reservation) -> None:
         """Give back what an attempt held."""
-        self._outlook = None
+        self.outlook = None
         self.batch -= 1
         self.kv_tokens -= reservation.kv_tokens
         self.bytes_per_s -= reservation.bytes_per_s

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from perllm.scheduling.candidates import Candidates
-from perllm.scheduling.constraints import ROOM, STANDING, TEMPORARY, Passing, in_time
+from perllm.scheduling.constraints import ROOM, STANDING, TEMPORARY, Passing, too_slow
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.need import Need
 from perllm.scheduling.predictor import estimate_all
@@ -67,8 +67,9 @@ class Judge:
                     break
             else:
                 roomy.append(row)
-                violation = in_time(need, probability[row], first_token_s[row], confidence)
-                if violation is None:
+                if probability[row] >= confidence:
                     candidates.feasible.append(row)
+                else:
+                    violation = too_slow(need, first_token_s[row])
             violations[row] = violation
         return Judgement(record, need, candidates, roomy, full, now_s)

@@ -33,7 +33,7 @@ def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int])
     """Estimate `need` on the servers in `rows`; the others stay NaN."""
     estimates = [_UNKNOWN] * len(states)
     for row in rows:
-        estimates[row] = estimate(states[row].outlook(), need)
+        estimates[row] = estimate(states[row].outlook or states[row].look(), need)
     total_s, first_token_s, token_s, probability, energy_j = zip(*estimates, strict=True)
     return Candidates(total_s, first_token_s, token_s, probability, energy_j, [state.batch for state in states])
 

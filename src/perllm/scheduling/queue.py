@@ -6,15 +6,13 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from math import inf
 
-from perllm.scheduling.records import RequestRecord
-
-Key = tuple[float, float, int]
+from perllm.scheduling.records import Key, RequestRecord
 
 
 def urgency(record: RequestRecord) -> Key:
-    """Order held requests: least slack first; then those past their slack, the freshest first; then those without.
+    """Order held requests: least slack first; then those past their slack, freshest first; then those without any.
 
-    Who is past its slack must not drag others down with it, and among them the one whose requirement lies furthest ahead
+    Who is past its slack must not drag others down with it. Among them, the one whose requirement lies furthest ahead
     is the likeliest to meet it still: first come, first served would make every one of them late under overload.
     """
     if record.latest_start_at_s < inf or record.deadline_at_s == inf:
@@ -41,12 +39,13 @@ class HeldQueue:
     def add(self, record: RequestRecord, latest_start_at_s: float = inf) -> None:
         """Hold a request, harmlessly until `latest_start_at_s`."""
         record.latest_start_at_s = latest_start_at_s
-        key = urgency(record)
-        insort(self._keys, key)
-        self._records[key] = record
+        record.key = urgency(record)
+        insort(self._keys, record.key)
+        self._records[record.key] = record
 
     def remove(self, record: RequestRecord) -> None:
         """Take a request out, if it is there."""
-        key = urgency(record)
-        if self._records.pop(key, None) is not None:
-            del self._keys[bisect_left(self._keys, key)]
+        if record.key is not None:
+            del self._records[record.key]
+            del self._keys[bisect_left(self._keys, record.key)]
+            record.key = None

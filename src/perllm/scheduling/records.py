@@ -12,6 +12,9 @@ from perllm.domain.service import Service
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.life import AttemptState, RequestState
 
+# What the held are sorted by, least first (see queue).
+Key = tuple[float, float, int]
+
 # Requests of one group can go to the same servers: service, model asked for, servers the request itself allows.
 Group = tuple[str, str, frozenset[str] | None]
 
@@ -69,6 +72,7 @@ class RequestRecord:
         "group",
         "hold_timer_at_s",
         "infer_j",
+        "key",
         "latest_start_at_s",
         "number",
         "output_tokens",
@@ -89,6 +93,7 @@ class RequestRecord:
         self.deadline_at_s = inf if total_s is None else now_s + total_s
         self.latest_start_at_s = inf
         self.hold_timer_at_s = inf
+        self.key: Key | None = None
         self.group: Group = (service.name, request.model, request.allowed_servers)
         self.state = RequestState.HELD
         self.attempts = 0
