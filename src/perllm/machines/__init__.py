@@ -1,0 +1,1 @@
+"""What talks to real things: the engines and how they are reached."""
