@@ -1,7 +1,6 @@
 """Entries as bytes and back: MessagePack of the domain's own values, each beside the name of its class.
 
-Fields travel by name, so that a field added with a default can be read from older journals. Columns of explanations
-are kept in single precision: they are estimates, told to people.
+Fields travel by name, so that a field added with a default can be read from older journals.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any, get_args
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from perllm.domain.action import Action, Dispatch, Refuse
 from perllm.domain.attempt import Ending, Progress
@@ -28,7 +28,6 @@ _TYPES: Mapping[str, type[Any]] = MappingProxyType(
     }
 )
 _Tagged = tuple[str, dict[str, Any]]
-_COLUMNS = ("total_s", "first_token_s", "in_time_probability", "energy_j", "scores")
 
 
 def _plain(value: Any) -> Any:
@@ -66,33 +65,14 @@ def decode(at_s: float, kind: str, subject: str, body: bytes) -> Entry:
 
 
 def _tagged(action: Action, columns: bool) -> tuple[str, Any]:
-    if not isinstance(action, Dispatch | Refuse) or action.explanation is None:
-        return type(action).__name__, action
-    content = msgspec.structs.asdict(action)
-    content["explanation"] = _packed(action.explanation, columns)
-    return type(action).__name__, content
+    name = type(action).__name__
+    if columns or not isinstance(action, Dispatch | Refuse) or action.explanation is None:
+        return name, action
+    return name, structs.replace(action, explanation=_chosen_row(action.explanation))
 
 
 def _value(name: str, content: dict[str, Any]) -> Any:
-    packed = content.get("explanation")
-    if packed is not None:
-        content["explanation"] = _unpacked(packed)
     return msgspec.convert(content, _TYPES[name])
-
-
-def _packed(explanation: Explanation, columns: bool) -> dict[str, Any] | None:
-    told = explanation if columns else _chosen_row(explanation)
-    if told is None:
-        return None
-    content = msgspec.structs.asdict(told)
-    for name in _COLUMNS:
-        content[name] = np.asarray(content[name], dtype="<f4").tobytes()
-    return content
-
-
-def _unpacked(content: dict[str, Any]) -> dict[str, Any]:
-    columns = {name: np.frombuffer(content[name], dtype="<f4").tolist() for name in _COLUMNS}
-    return content | columns
 
 
 def _chosen_row(explanation: Explanation) -> Explanation | None:

@@ -11,7 +11,7 @@ from perllm.domain.server import Server
 from perllm.errors import InvariantError
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.learned import Evidence
-from perllm.scheduling.outlook import Outlook, Ratios, outlook_of, steps_of
+from perllm.scheduling.outlook import Outlook, pace_of, steps_of, way_s
 from perllm.scheduling.settings import SchedulerSettings
 
 # How far a machine's real speed and joules usually lie from its profile before anything was seen: a fifth, as the
@@ -46,6 +46,7 @@ class ServerState:
         "kv_tokens",
         "measured_at_s",
         "outlook",
+        "pace",
         "prefill_w",
         "request_kv_tokens",
         "server",
@@ -54,6 +55,7 @@ class ServerState:
         "steps",
         "time_sd",
         "unread_s",
+        "way_s",
     )
 
     def __init__(self, server: Server, settings: SchedulerSettings) -> None:
@@ -82,6 +84,7 @@ class ServerState:
         self.bytes_per_s_limit = min(server.link.up_bytes_per_s, server.link.down_bytes_per_s)
         self.request_kv_tokens = min(server.context_tokens, server.kv_tokens)
         self.steps = steps_of(server)
+        self.way_s = way_s(server)
         self.prefill_w = prefill_w(server.power)
         self.learned()
 
@@ -91,17 +94,15 @@ class ServerState:
         self.decode_ratio = exp(self.decode_log.mean)
         self.energy_ratio = exp(self.energy_log.mean)
         self.time_sd = sqrt((self.first_log.sd**2 + self.decode_log.sd**2) / 2)
+        self.pace = pace_of(self.server, self.first_ratio, self.energy_ratio, self.time_sd)
         self.outlook = None
 
     def look(self) -> Outlook:
         """Work out what one more request would take here; kept as `outlook` until something changes."""
-        self.outlook = outlook = outlook_of(
-            self.server,
-            self.steps[self.others],
-            self.unread_s,
-            self._queue_s(),
-            Ratios(self.first_ratio, self.decode_ratio, self.energy_ratio, self.time_sd),
-        )
+        step = self.steps[self.others]
+        wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self._queue_s()
+        token_s, marginal_j = step.token_s * self.decode_ratio, step.marginal_j * self.energy_ratio
+        self.outlook = outlook = Outlook._make((wait_s, token_s, marginal_j, *self.pace))
         return outlook
 
     @property

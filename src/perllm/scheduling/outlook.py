@@ -39,48 +39,52 @@ def _step(server: Server, others: int) -> Step:
     )
 
 
-class Outlook(NamedTuple):
-    """Coefficients of an estimate on one server in its present state."""
+class Pace(NamedTuple):
+    """The part of an outlook that only a lesson changes."""
 
-    wait_s: float
     payload_byte_s: float
     prefill_token_s: float
     prefill_floor_s: float
     prefill_overhead_s: float
-    token_s: float
     reading_w: float
-    marginal_token_j: float
     byte_j: float
     time_sd: float
 
 
-class Ratios(NamedTuple):
-    """What a server has taught: real over profile for the time to a first token, for decoding and for joules."""
+class Outlook(NamedTuple):
+    """Coefficients of an estimate on one server in its present state; from `payload_byte_s` on, its pace."""
 
-    first_token: float
-    decode: float
-    energy: float
+    wait_s: float
+    token_s: float
+    marginal_token_j: float
+    payload_byte_s: float
+    prefill_token_s: float
+    prefill_floor_s: float
+    prefill_overhead_s: float
+    reading_w: float
+    byte_j: float
     time_sd: float
 
 
-def outlook_of(server: Server, step: Step, unread_s: float, queue_s: float, ratios: Ratios) -> Outlook:
-    """Fold a server's profile, its state and what was learned of it into coefficients."""
+def way_s(server: Server) -> float:
+    """Return the time of an empty request in which nothing is computed: the link both ways, and the engine's overhead.
+
+    The last token's way back stands for all: one reply byte more or less does not matter.
+    """
+    return upload_s(server.link, 0.0) + download_s(server.link, 0.0) + server.speed.request_overhead_s
+
+
+def pace_of(server: Server, first_ratio: float, energy_ratio: float, time_sd: float) -> Pace:
+    """Fold a server's profile and what was learned of it into coefficients; `_make` is the quick way to a named tuple."""
     speed, link = server.speed, server.link
-    first_ratio, decode_ratio, energy_ratio, time_sd = ratios
-    # The last token's way back stands for all: one reply byte more or less does not matter.
-    unloaded_s = upload_s(link, 0.0) + speed.request_overhead_s + step.token_s
-    # Made at every change of state: `_make` is the quick way to a named tuple.
-    return Outlook._make(
+    return Pace._make(
         (
-            (unloaded_s + unread_s + download_s(link, 0.0)) * first_ratio + queue_s,
             first_ratio / link.up_bytes_per_s,
             speed.prefill_token_s * first_ratio,
             speed.weights_read_s * first_ratio,
             speed.step_overhead_s * first_ratio,
-            step.token_s * decode_ratio,
             # Watts times corrected seconds: dividing by the seconds' own correction leaves the profile's joules.
             prefill_w(server.power) * energy_ratio / first_ratio,
-            step.marginal_j * energy_ratio,
             link.j_per_byte,
             time_sd,
         )

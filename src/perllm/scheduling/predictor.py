@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import erf, exp, inf, log, nan, sqrt
 
 from perllm.costs.energy import transmit_j
-from perllm.costs.time import download_s, prefill_s, upload_s
+from perllm.costs.time import prefill_s
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.need import Need
@@ -40,7 +40,7 @@ def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int])
 
 def estimate(outlook: Outlook, need: Need) -> Estimate:
     """Estimate one request on one server."""
-    wait_s, byte_s, prefill_token_s, floor_s, overhead_s, token_s, reading_w, marginal_j, byte_j, sd = outlook
+    wait_s, token_s, marginal_j, byte_s, prefill_token_s, floor_s, overhead_s, reading_w, byte_j, sd = outlook
     reading_s = need.prompt_tokens * prefill_token_s
     reading_s = (reading_s if reading_s > floor_s else floor_s) + overhead_s
     first_s = wait_s + need.payload_bytes * byte_s + reading_s
@@ -94,14 +94,8 @@ def basis_of(need: Need, state: ServerState) -> Basis:
     """Predict from the profile alone what joining the present batch takes and will be charged."""
     server, step = state.server, state.steps[state.others]
     reading_s = prefill_s(server.speed, need.prompt_tokens)
-    first_token_s = (
-        upload_s(server.link, need.payload_bytes)
-        + server.speed.request_overhead_s
-        + state.unread_s
-        + reading_s
-        + step.token_s
-        + download_s(server.link, 0.0)
-    )
+    sending_s = need.payload_bytes / server.link.up_bytes_per_s
+    first_token_s = state.way_s + sending_s + state.unread_s + reading_s + step.token_s
     return Basis(first_token_s, step.token_s, reading_s, reading_s * state.prefill_w, step.share_j)
 
 

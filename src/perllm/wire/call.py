@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final, NoReturn
@@ -24,8 +23,7 @@ class Endpoint(StrEnum):
     COMPLETIONS = "completions"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """What a client asked for.
 
     `fields` are the top-level members as they came, the last where a key stands twice. `prompt_bytes` is the

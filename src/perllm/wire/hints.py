@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
 from typing import Final
+
+from msgspec import Struct
 
 from perllm.wire.errors import CallError
 
@@ -22,8 +23,7 @@ _REQUEST_ID_CHARACTERS: Final = 128
 _MS_PER_S: Final = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hints:
+class Hints(Struct, frozen=True, kw_only=True):
     """What the headers of a call tell. `client_timeout_s`: when the client hangs up, a bound."""
 
     requirement_s: float | None = None

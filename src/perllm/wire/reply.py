@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -11,8 +10,7 @@ from msgspec import Meta, Struct
 _MS_PER_S: Final = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True):
     """What an engine says a request took. None: it did not say.
 
     `prompt_s` and `predicted_s` are prefill and decode by llama.cpp's `timings`.
@@ -53,11 +51,26 @@ class _Reply(Struct, gc=False):
     timings: object = None
 
 
+class _GoodReply(Struct, gc=False):
+    usage: _Usage | None = None
+    timings: _Timings | None = None
+
+
 _reply = msgspec.json.Decoder(_Reply)
+_good_reply = msgspec.json.Decoder(_GoodReply)
 
 
 def read_usage(body: bytes) -> Usage | None:
     """Read the usage of a whole answer, or None where it has none that can be believed."""
+    try:
+        good = _good_reply.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_doubtful(body)
+    return None if good.usage is None else _told(good.usage, good.timings)
+
+
+def _read_doubtful(body: bytes) -> Usage | None:
+    """Read an answer in which something is not as it should be: a part of it may still be believed."""
     try:
         reply = _reply.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -67,10 +80,12 @@ def read_usage(body: bytes) -> Usage | None:
 
 def believe(usage: object, timings: object) -> Usage | None:
     """Take the decoded `usage` and `timings` of an answer for true, each as a whole or not at all."""
-    told = _converted(usage, _Usage)
-    if told is None:
-        return None
-    timed = _converted(timings, _Timings) or _Timings()
+    told = None if usage is None else _converted(usage, _Usage)
+    return None if told is None else _told(told, None if timings is None else _converted(timings, _Timings))
+
+
+def _told(told: _Usage, timings: _Timings | None) -> Usage:
+    timed = timings or _Timings()
     details = told.prompt_tokens_details
     return Usage(
         prompt_tokens=told.prompt_tokens,
