@@ -74,12 +74,14 @@ class Gateway:
         self._listener = Listener(self._routes, header_timeout_s=self._settings.header_timeout_s)
         self._runner = web.ServerRunner(self._listener, shutdown_timeout=_CLEAN_UP_S)
         await self._runner.setup()
-        self.driver.configure(self._servers, tuple(self._rules.services.values()))
         try:
             await self._listen()
         except BaseException:
             await self._shut_down()
             raise
+        # The journal begins with the fleet, and only once the address is ours: who cannot listen leaves no trace in it.
+        self.driver.configure(self._servers, tuple(self._rules.services.values()))
+        self._routes.draining = False
         self._probes = asyncio.create_task(self._probe())
         return self
 

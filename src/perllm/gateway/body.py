@@ -45,7 +45,7 @@ async def _read_all(content: StreamReader, limit_bytes: int) -> bytes:
 
 def _too_large(limit_bytes: int) -> CallError:
     return CallError(
-        f"The body is larger than {limit_bytes} bytes. Send less, or raise limits.max_body_bytes.",
+        f"The body is larger than {limit_bytes} bytes. Send less, or raise limits.max_body_mib in the configuration.",
         code="body_too_large",
         status=413,
     )

@@ -28,7 +28,8 @@ class Routes:
 
     def __init__(self, backend: Backend) -> None:
         self.running: set[asyncio.Task[object]] = set()
-        self.draining = False
+        # Until the gateway says otherwise, as after its last request: nobody is let in.
+        self.draining = True
         self._backend = backend
         self._pages: dict[str, Callable[[], web.Response]] = {"/health": self._health, _MODELS: self._models}
 

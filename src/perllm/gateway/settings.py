@@ -14,7 +14,7 @@ class GatewaySettings:
     """
 
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: int = 8400
     max_body_bytes: int = 20 * 2**20
     max_reply_bytes: int = 64 * 2**20
     header_timeout_s: float = 10.0

@@ -108,6 +108,7 @@ def read_numbered(path: Path, run: int | None = None) -> tuple[Header, Iterator[
     """Like `read`, with each entry's sequence number, which runs from 0; numbers left out were lost."""
     with _reading(path) as connection:
         rows = connection.execute("SELECT run, header FROM run ORDER BY run").fetchall()
+        begun = connection.execute("SELECT max(run) FROM entry").fetchone()[0]
     headers = dict(rows)
     if not headers or (run is not None and run not in headers):
         raise ConfigError(
@@ -115,7 +116,8 @@ def read_numbered(path: Path, run: int | None = None) -> tuple[Header, Iterator[
             file=str(path),
             remedy=f"Its runs are numbered 1 to {len(headers)}." if headers else None,
         )
-    chosen = max(headers) if run is None else run
+    # A gateway that could not start has left a run without entries: nobody means that one.
+    chosen = (begun or max(headers)) if run is None else run
     return msgspec.json.decode(headers[chosen]), _entries(path, chosen)
 
 

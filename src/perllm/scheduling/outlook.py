@@ -75,7 +75,7 @@ def way_s(server: Server) -> float:
 
 
 def pace_of(server: Server, first_ratio: float, energy_ratio: float, time_sd: float) -> Pace:
-    """Fold a server's profile and what was learned of it into coefficients; `_make` is the quick way to a named tuple."""
+    """Fold a server's profile and what was learned of it into coefficients."""
     speed, link = server.speed, server.link
     return Pace._make(
         (
