@@ -63,6 +63,8 @@ class PowerSection(Section, frozen=True, kw_only=True):
         working = (self.decode_w, self.decode_full_w, self.prefill_w)
         if any(watts is not None and watts < self.idle_w for watts in working):
             raise ValueError("a machine at work draws at least its idle_w")
+        if self.decode_full_w is not None and self.decode_full_w < self.decode_w:
+            raise ValueError("decode_full_w, for a full batch, is at least decode_w, for one answer")
 
 
 class ServerSection(Section, frozen=True, kw_only=True):

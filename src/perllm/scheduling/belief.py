@@ -36,17 +36,17 @@ class Belief:
         self.mean = mean
         self.sd = sd
 
-    def learn(self, value: float, now_s: float, weight: float = 1.0) -> None:
-        """Take in one observation, worth `weight`."""
+    def learn(self, value: float, now_s: float, spread: float = 0.0) -> None:
+        """Take in one observation; `spread` is its own standard deviation where it is only an expectation."""
         age_s = now_s - self.updated_at_s
         keep = exp(-age_s / self.memory_s) if age_s > 0.0 else 1.0
         kept = self.weight * keep
-        if kept + weight > self.memory_weight:
-            keep *= (self.memory_weight - weight) / kept
-            kept = self.memory_weight - weight
-        self.weight = kept + weight
-        self.total = self.total * keep + value * weight
-        self.square = self.square * keep + value * value * weight
+        if kept + 1.0 > self.memory_weight:
+            keep *= (self.memory_weight - 1.0) / kept
+            kept = self.memory_weight - 1.0
+        self.weight = kept + 1.0
+        self.total = self.total * keep + value
+        self.square = self.square * keep + value * value + spread * spread
         self.updated_at_s = now_s
         self._refresh()
 
@@ -55,6 +55,15 @@ class Belief:
         self.mean = mean = (self.total + self.prior_total) / weight
         variance = (self.square + self.prior_square) / weight - mean * mean
         self.sd = sqrt(variance) if variance > LEAST_VARIANCE else LEAST_SD
+
+    def fade(self, now_s: float) -> None:
+        """Forget as much as time has taken: what is not renewed gives way to the prior."""
+        keep = exp(min(self.updated_at_s - now_s, 0.0) / self.memory_s)
+        self.weight *= keep
+        self.total *= keep
+        self.square *= keep
+        self.updated_at_s = max(now_s, self.updated_at_s)
+        self._refresh()
 
     def weight_at(self, now_s: float) -> float:
         """Return the evidence left by now: what is not renewed fades."""

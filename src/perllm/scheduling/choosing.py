@@ -7,7 +7,7 @@ full would still be in time; else the service says whether to serve the least la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
+from math import exp, inf
 from statistics import NormalDist
 
 import numpy as np
@@ -87,7 +87,7 @@ class Chooser:
         if case.full and case.may_hold:
             patience_s = self._patience_s(case, self._judge.confidence(record))
             if patience_s > LEAST_PATIENCE_S:
-                return Wait(now_s + patience_s, not case.roomy)
+                return Wait(now_s + patience_s, case.no_room)
         return self._nothing_feasible(case)
 
     def _best(self, rows: Sequence[int], scores: Sequence[float]) -> int:
@@ -108,7 +108,7 @@ class Chooser:
         if case.full and case.may_hold:
             patience_s = inf if serves else self._patience_s(case, self._refuse_below)
             if patience_s > LEAST_PATIENCE_S:
-                return Wait(case.now_s + patience_s, not case.roomy)
+                return Wait(case.now_s + patience_s, case.no_room)
         return self._no(case)
 
     def _patience_s(self, case: Judgement, confidence: float) -> float:
@@ -121,8 +121,10 @@ class Chooser:
         for row in case.full:
             if candidates.in_time_probability[row] >= confidence:
                 first_s, token_s = candidates.first_token_s[row], candidates.token_s[row]
-                total_s = confident_total_s(need, z, self._states[row].time_sd, first_s, token_s)
-                longest_s = max(longest_s, min(need.budget_s - total_s, need.first_token_budget_s - first_s))
+                time_sd = self._states[row].time_sd
+                total_s = confident_total_s(need, z, time_sd, first_s, token_s)
+                spare_s = min(need.budget_s - total_s, need.first_token_budget_s - first_s * exp(z * time_sd))
+                longest_s = max(longest_s, spare_s)
         return longest_s
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:
@@ -138,13 +140,18 @@ class Chooser:
         if case.roomy:
             return Refusal.CANNOT_MEET_REQUIREMENT, None
         if case.full:
-            soonest_s = min(self._states[row].attempt_s.mean / self._states[row].slots for row in case.full)
+            soonest_s = min(self._room_in_s(row, case.now_s) for row in case.full)
             return (Refusal.CANNOT_MEET_REQUIREMENT if case.may_hold else Refusal.NO_ROOM), soonest_s
         if Violation.UNHEALTHY in violations:
             return Refusal.NO_HEALTHY_SERVER, None
         if Violation.ALREADY_TRIED in violations:
             return Refusal.ATTEMPTS_EXHAUSTED, None
         return Refusal.CONTEXT_TOO_LONG, None
+
+    def _room_in_s(self, row: int, now_s: float) -> float:
+        """Return how soon a server that can take nothing now may take something."""
+        state = self._states[row]
+        return max(state.attempt_s.mean / state.slots, state.cooling_until_s - now_s)
 
     def _explain(self, case: Judgement, row: int | None, scores: Sequence[float]) -> Explanation:
         candidates = case.candidates

@@ -7,6 +7,7 @@ judged at every decision. To add one: a function here, its place in a tuple, a r
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import exp
 
 from perllm.domain.reason import Violation
 from perllm.domain.request import Request
@@ -43,10 +44,14 @@ def is_healthy(record: RequestRecord, need: Need, state: ServerState, now_s: flo
 
 
 def can_take_it(record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
-    """No attempt of this request has failed there, and its prompt and at least one token of answer fit the context."""
+    """No attempt of this request has failed there, and it is not sure that its prompt is longer than the context."""
     if state.server_id in record.tried:
         return Violation.ALREADY_TRIED
-    return None if need.prompt_tokens < state.server.context_tokens else Violation.CONTEXT_TOO_LONG
+    if need.prompt_tokens < state.server.context_tokens:
+        return None
+    # Two spreads below the guess: only what surely does not fit is turned away unseen.
+    least_tokens = need.prompt_tokens * exp(-2 * need.prompt_log_sd)
+    return None if least_tokens < state.server.context_tokens else Violation.CONTEXT_TOO_LONG
 
 
 def is_rested(record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
@@ -70,6 +75,9 @@ STANDING: tuple[Passing, ...] = (is_healthy, can_take_it, is_rested)
 ROOM: tuple[Passing, ...] = (has_room,)
 # What time will lift by itself: worth waiting for.
 TEMPORARY = frozenset({Violation.RESTING, Violation.NO_SLOT, Violation.NO_KV_TOKENS, Violation.NO_BANDWIDTH})
+
+# What says something of one request and nothing of others of its kind.
+OWN = frozenset({Violation.ALREADY_TRIED, Violation.CONTEXT_TOO_LONG})
 
 
 def too_slow(need: Need, first_token_s: float) -> Violation:

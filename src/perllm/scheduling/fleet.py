@@ -20,6 +20,8 @@ PRIOR_SD = 0.2
 PRIOR_WEIGHT = 2.0
 # A typical attempt's length until one has been seen: only a queue behind full slots is judged by it.
 PRIOR_ATTEMPT_S = 2.0
+# A server that asks to be left alone for longer than this is asked again all the same.
+LONGEST_REST_S = 300.0
 
 
 class ServerState:
@@ -30,6 +32,7 @@ class ServerState:
     """
 
     __slots__ = (
+        "_settings",
         "attempt_s",
         "batch",
         "bytes_per_s",
@@ -68,16 +71,24 @@ class ServerState:
         self.measured_at_s: float | None = None
         self.failures_in_row = 0
         self.cooling_until_s = 0.0
-        self.first_log = _correction(settings)
-        self.decode_log = _correction(settings)
-        self.energy_log = _correction(settings)
+        self._settings = settings
+        self.server = server
+        self._forget()
         self.attempt_s = Belief(
             mean=PRIOR_ATTEMPT_S, sd=PRIOR_ATTEMPT_S, weight=1.0, memory_s=settings.memory_s, memory_weight=20.0
         )
         self.reconfigure(server)
 
+    def _forget(self) -> None:
+        self.first_log = _correction(self._settings)
+        self.decode_log = _correction(self._settings)
+        self.energy_log = _correction(self._settings)
+
     def reconfigure(self, server: Server) -> None:
         """Take a new description; what was learned and what is reserved stay."""
+        if server.speed != self.server.speed:
+            # Corrections of another profile say nothing of this one.
+            self._forget()
         self.server = server
         self.server_id = server.server_id
         self.slots = server.slots
@@ -86,6 +97,12 @@ class ServerState:
         self.steps = steps_of(server)
         self.way_s = way_s(server)
         self.prefill_w = prefill_w(server.power)
+        self.learned()
+
+    def fade(self, now_s: float) -> None:
+        """Let the corrections forget: a server that was slow once must not be avoided for ever."""
+        for belief in (self.first_log, self.decode_log, self.energy_log):
+            belief.fade(now_s)
         self.learned()
 
     def learned(self) -> None:
@@ -144,9 +161,12 @@ class ServerState:
 
     def failed(self, now_s: float, settings: SchedulerSettings, retry_after_s: float | None) -> None:
         """Note a failure: the server rests, longer each time in a row."""
-        pause_s = min(settings.cooldown_s * 2.0**self.failures_in_row, settings.cooldown_limit_s)
-        self.failures_in_row += 1
-        self.cooling_until_s = max(self.cooling_until_s, now_s + max(pause_s, retry_after_s or 0.0))
+        if now_s >= self.cooling_until_s:
+            # What fails while it rests was sent before: one crash, however many attempts it takes along.
+            self.failures_in_row += 1
+        pause_s = settings.cooldown_s * 2.0 ** min(self.failures_in_row - 1, 30)
+        rest_s = max(min(pause_s, settings.cooldown_limit_s), min(retry_after_s or 0.0, LONGEST_REST_S))
+        self.cooling_until_s = max(self.cooling_until_s, now_s + rest_s)
 
     def succeeded(self) -> None:
         """Note a success: earlier failures are forgiven."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from perllm.scheduling.candidates import Candidates
-from perllm.scheduling.constraints import ROOM, STANDING, TEMPORARY, Passing, too_slow
+from perllm.scheduling.constraints import OWN, ROOM, STANDING, TEMPORARY, Passing, too_slow
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.need import Need
 from perllm.scheduling.predictor import estimate_all
@@ -29,21 +29,31 @@ class Judgement(Struct, frozen=True):
     now_s: float
 
     @property
+    def no_room(self) -> bool:
+        """Whether nobody of this request's kind would find room now: a server may be closed to this one alone."""
+        return not self.roomy and OWN.isdisjoint(self.candidates.violations)
+
+    @property
     def may_hold(self) -> bool:
         hold_until_s = self.record.request.hold_until_s
         return hold_until_s is None or self.now_s < hold_until_s
 
 
+# Forgetting is slow (minutes): looking at it more often than this would change nothing.
+FADE_EVERY_S = 30.0
+
+
 class Judge:
     """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one."""
 
-    __slots__ = ("_minds_time", "_rules", "_servers", "_states")
+    __slots__ = ("_fade_at_s", "_minds_time", "_rules", "_servers", "_states")
 
     def __init__(self, states: Sequence[ServerState], *, holds: bool, minds_time: bool) -> None:
         self._states = states
         self._servers = tuple(state.server for state in states)
         self._rules: tuple[Passing, ...] = STANDING + ROOM if holds else STANDING
         self._minds_time = minds_time
+        self._fade_at_s = 0.0
 
     def confidence(self, record: RequestRecord) -> float:
         """Return the probability of being in time that a server must offer this request."""
@@ -52,6 +62,10 @@ class Judge:
     def judge(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Judgement:
         """Estimate the request on every server it can reach and note which constraint each one breaks."""
         states, rules, confidence = self._states, self._rules, self.confidence(record)
+        if now_s > self._fade_at_s:
+            self._fade_at_s = now_s + FADE_EVERY_S
+            for state in states:
+                state.fade(now_s)
         candidates = estimate_all(states, need, reach.rows)
         candidates.servers = self._servers
         candidates.violations = violations = list(reach.violations)

@@ -12,6 +12,9 @@ from perllm.scheduling.settings import SchedulerSettings
 
 # A subword of English text is about four characters long; engines report the truth with their first answer.
 PRIOR_TOKENS_PER_BYTE = 0.25
+# What a chat template adds to a prompt, as text (ChatML around one message): without it, short prompts would teach that
+# text is dense.
+TEMPLATE_BYTES = 80
 # A service's declared length counts as one observed answer: where it is far off, it must not linger as a wide spread.
 PRIOR_WEIGHT = 1.0
 # Answers that outweigh the declared length. Who refuses before that never finds out that the declaration was wrong.
@@ -49,7 +52,7 @@ class Lengths:
 
     def prompt_tokens(self, prompt_bytes: int) -> float:
         """Guess a prompt's tokens from its bytes."""
-        return max(1.0, prompt_bytes * exp(self.prompt_ratio_log.mean))
+        return (prompt_bytes + TEMPLATE_BYTES) * exp(self.prompt_ratio_log.mean)
 
     def mean_tokens(self, limit: float) -> float:
         """Return the expected length of an answer that is cut at `limit` tokens (math.inf: never)."""
@@ -70,15 +73,15 @@ class Lengths:
 
     def learn_output(self, tokens: int, limit: int | None, now_s: float) -> None:
         """Take in an answer's length; one cut at its limit says only "at least this long"."""
-        value = log(max(tokens, 1))
+        value, spread = log(max(tokens, 1)), 0.0
         if limit is not None and tokens >= limit:
-            value = max(value, self._expected_log_beyond(value))
-        self.output_log.learn(value, now_s)
+            value, spread = self._beyond(value)
+        self.output_log.learn(value, now_s, spread)
 
     def learn_prompt(self, tokens: int, prompt_bytes: int, now_s: float) -> None:
         """Take in a prompt's true tokens."""
         if tokens > 0 and prompt_bytes > 0:
-            self.prompt_ratio_log.learn(log(tokens / prompt_bytes), now_s)
+            self.prompt_ratio_log.learn(log(tokens / (prompt_bytes + TEMPLATE_BYTES)), now_s)
 
     def snapshot(self) -> Mapping[str, Evidence]:
         """Return what was learned of this service."""
@@ -90,11 +93,12 @@ class Lengths:
             if name in evidence:
                 belief.absorb(evidence[name])
 
-    def _expected_log_beyond(self, value: float) -> float:
-        """Return E[log L | log L > value] under the present belief: the mean of a truncated normal."""
+    def _beyond(self, value: float) -> tuple[float, float]:
+        """Return mean and deviation of log L, given log L > value, under the present belief (a truncated normal)."""
         mean, sd = self.output_log.mean, self.output_log.sd
         z = (value - mean) / sd
         beyond = 1.0 - normal_cdf(z)
         if beyond < 1e-6:
-            return value
-        return mean + sd * exp(-z * z / 2) / sqrt(2 * pi) / beyond
+            return value, sd
+        hazard = exp(-z * z / 2) / sqrt(2 * pi) / beyond
+        return mean + sd * hazard, sd * sqrt(max(1.0 + z * hazard - hazard * hazard, 0.0))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from perllm.domain.action import Action, Cancel, CancelCause, Dispatch, Fate, Finish, Refuse
 from perllm.domain.attempt import Ending, EndingKind
+from perllm.domain.energy import EnergyMethod
 from perllm.domain.explanation import Explanation
 from perllm.domain.reason import Refusal
 from perllm.domain.service import WhenLate
@@ -27,6 +28,9 @@ from perllm.scheduling.view import View
 
 # The owner of timers that concern no request: a resting server may serve again.
 ANYBODY = ""
+# How many of the held are looked at when room appears. Under overload most of a long queue would find none; whoever is
+# not looked at comes up with the next room or with their own timer.
+MOST_AT_ONCE = 64
 
 FATE_OF: Mapping[RequestState, Fate] = MappingProxyType(
     {
@@ -86,6 +90,7 @@ class Lives:
         record.state = after_request(record.state, RequestEvent.DISPATCH)
         record.attempt, record.dispatch = attempt, dispatch
         record.dispatched_at_s = now_s
+        record.hold_timer_at_s = inf
         self.attempts[dispatch.attempt_id] = attempt
         state.reserve(dispatch.reservation, attempt.unread_s)
         self._view.policy.chose(record.request, state.server_id, now_s)
@@ -106,7 +111,7 @@ class Lives:
     def pump(self, now_s: float, actions: list[Action]) -> None:
         """Offer free room to the held, most urgent first; once one finds none, its group is not asked again."""
         without_room: set[Group] = set()
-        for record in self.held:
+        for record in self.held.most_urgent(MOST_AT_ONCE):
             if record.group not in without_room and self.decide(record, now_s, actions):
                 without_room.add(record.group)
 
@@ -142,7 +147,9 @@ class Lives:
         record.attempt = None
         record.transmit_j += ending.transmit_j
         record.infer_j += ending.infer_j or 0.0
-        record.energy_method = ending.energy_method
+        if record.attempts == 1 or ending.energy_method is EnergyMethod.DECLARED:
+            # Of a mixture the least certain is told.
+            record.energy_method = ending.energy_method
         usage = ending.usage
         record.prompt_tokens = usage.prompt_tokens if usage else 0
         record.output_tokens = usage.output_tokens if usage else ending.output_tokens
@@ -153,7 +160,7 @@ class Lives:
         elif ending.kind is EndingKind.CANCELLED:
             record.state = after_request(record.state, RequestEvent.CANCEL)
             self.finish(record, RequestEvent.CANCEL, None, now_s, actions)
-        elif ending.kind is EndingKind.TIMED_OUT:
+        elif ending.kind is EndingKind.TIMED_OUT or record.cancel_cause is not None:
             self.finish(record, RequestEvent.TIME_OUT, None, now_s, actions)
         elif ending.retryable:
             self._fail_over(record, attempt.server.server_id, now_s, actions)

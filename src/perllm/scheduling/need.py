@@ -21,6 +21,7 @@ class Need(Struct, frozen=True):
     """
 
     prompt_tokens: float
+    prompt_log_sd: float
     limit: float
     mean_tokens: float
     log_mean: float
@@ -42,6 +43,7 @@ def need_of(record: RequestRecord, lengths: Lengths, now_s: float) -> Need:
     first_token_s = request.requirement.first_token_s if request.stream else None
     return Need(
         lengths.prompt_tokens(request.prompt_bytes),
+        lengths.prompt_ratio_log.sd,
         limit,
         mean_tokens,
         lengths.output_log.mean,

@@ -20,6 +20,8 @@ from perllm.scheduling.records import Basis
 _SQRT_2 = sqrt(2.0)
 # Above this probability the second way of being in time (the client's own limit) is not worth its logarithm.
 _AS_GOOD_AS_SURE = 0.999
+# With twice the expected time left, an error of the time alone no longer matters (its spread is about a quarter).
+SURE_FACTOR = 2.0
 
 
 # One server's answer, in the order of the columns of Candidates: expected seconds from now, the first token's, seconds
@@ -72,6 +74,9 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
     if short_enough < _AS_GOOD_AS_SURE and need.limit < inf:
         longest_s = first_token_s + (need.limit - 1.0) * token_s
         short_enough = max(short_enough, _at_most(need.budget_s, longest_s, time_sd))
+    if need.budget_s < SURE_FACTOR * (first_token_s + need.mean_tokens * token_s):
+        # However short the answer, the time before it may be off too.
+        short_enough = min(short_enough, _at_most(need.budget_s, _median_s(need, first_token_s, token_s), time_sd))
     return short_enough if short_enough < started else started
 
 
@@ -79,9 +84,13 @@ def confident_total_s(need: Need, z: float, time_sd: float, first_token_s: float
     """Time not exceeded with the confidence of the normal quantile `z`: the inverse of `in_time_probability`."""
     spread = sqrt(need.log_variance + time_sd * time_sd)
     by_length = first_token_s + (exp(need.log_mean + z * spread) - 1.0) * token_s
-    if need.limit == inf:
-        return by_length
-    return min(by_length, (first_token_s + (need.limit - 1.0) * token_s) * exp(z * time_sd))
+    if need.limit < inf:
+        by_length = min(by_length, (first_token_s + (need.limit - 1.0) * token_s) * exp(z * time_sd))
+    return max(by_length, _median_s(need, first_token_s, token_s) * exp(z * time_sd))
+
+
+def _median_s(need: Need, first_token_s: float, token_s: float) -> float:
+    return first_token_s + (min(exp(need.log_mean), need.limit) - 1.0) * token_s
 
 
 def _at_most(budget_s: float, expected_s: float, sd: float) -> float:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
 from math import inf
 
 from perllm.scheduling.records import Key, RequestRecord
 
 
 def urgency(record: RequestRecord) -> Key:
-    """Order held requests: least slack first; then those past their slack, freshest first; then those without any.
+    """Order held requests: least slack first, then those past their slack, the freshest first.
 
+    One without a requirement has slack until its timeout, so that it waits long but not in vain.
     Who is past its slack must not drag others down with it. Among them, the one whose requirement lies furthest ahead
     is the likeliest to meet it still: first come, first served would make every one of them late under overload.
     """
-    if record.latest_start_at_s < inf or record.deadline_at_s == inf:
+    if record.deadline_at_s == inf:
+        return (record.arrived_at_s + record.service.timeout_s, inf, record.number)
+    if record.latest_start_at_s < inf:
         return (record.latest_start_at_s, inf, record.number)
     return (inf, -record.deadline_at_s, record.number)
 
@@ -32,9 +34,9 @@ class HeldQueue:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def __iter__(self) -> Iterator[RequestRecord]:
-        """Walk over the requests held now, most urgent first; the queue may change meanwhile."""
-        return iter([self._records[key] for key in self._keys])
+    def most_urgent(self, count: int) -> list[RequestRecord]:
+        """Return the most urgent of the requests held now, in order."""
+        return [self._records[key] for key in self._keys[:count]]
 
     def add(self, record: RequestRecord, latest_start_at_s: float = inf) -> None:
         """Hold a request, harmlessly until `latest_start_at_s`."""

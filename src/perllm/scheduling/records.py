@@ -33,8 +33,8 @@ class AttemptRecord:
     """One try of a request on a server, from its reservation to its close."""
 
     __slots__ = (
-        "attempt_id", "basis", "dispatched_at_s", "first_token_at_s", "owner", "reservation", "server", "state",
-        "tokens", "unread_s",
+        "attempt_id", "basis", "dispatched_at_s", "first_token_at_s", "owner", "queued", "reservation", "server",
+        "state", "tokens", "unread_s",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +48,8 @@ class AttemptRecord:
         self.dispatched_at_s = now_s
         self.first_token_at_s: float | None = None
         self.tokens = 0
+        # Behind full slots: the caller reserves only after this.
+        self.queued = server.batch >= server.slots
         self.unread_s = basis.prefill_s if owner.request.stream else 0.0
         self.state = AttemptState.SENT
 

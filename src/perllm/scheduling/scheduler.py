@@ -57,8 +57,8 @@ class Scheduler:
         """A request has arrived."""
         if request.request_id in self._lives.requests:
             raise InvariantError(f"request {request.request_id} was submitted twice")
-        self._submitted += 1
         service = self._view.service(request.service)
+        self._submitted += 1
         record = RequestRecord(request=request, service=service, number=self._submitted, now_s=now_s)
         self._lives.requests[request.request_id] = record
         self._lives.timers.set(now_s + service.timeout_s, request.request_id)
@@ -126,6 +126,8 @@ class Scheduler:
     def configure(self, servers: Sequence[Server], services: Sequence[Service], now_s: float) -> Actions:
         """The fleet or the services have changed; requests already in flight run on as they were."""
         self._view.configure(servers, services)
+        for record in self._lives.requests.values():
+            record.service = self._view.renewed(record.service)
         actions: list[Action] = []
         self._lives.pump(now_s, actions)
         return actions

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from math import inf, log
+from math import exp, inf, log
 
 from perllm.domain.attempt import Ending, EndingKind, Usage
+from perllm.scheduling.belief import Belief
 from perllm.scheduling.lengths import Lengths
 from perllm.scheduling.policy import Evident, Lesson
 from perllm.scheduling.records import AttemptRecord
+
+# How far, on the logarithm, one observation may lie from the belief it corrects.
+BOUND = 2.0
 
 
 def evidence_of(attempt: AttemptRecord, ending: Ending, now_s: float) -> Evident:
@@ -29,8 +33,11 @@ def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float
         tokens = _teach_lengths(attempt, ending, lengths, now_s)
         _teach_time(attempt, ending.usage, tokens, now_s)
         energy_ratio = _teach_energy(attempt, ending, tokens, now_s)
-        attempt.server.attempt_s.learn(now_s - attempt.dispatched_at_s, now_s)
+        if not attempt.queued:
+            attempt.server.attempt_s.learn(now_s - attempt.dispatched_at_s, now_s)
     elif evident is Evident.AT_LEAST:
+        if attempt.tokens:
+            lengths.learn_output(attempt.tokens, attempt.tokens, now_s)
         _teach_lateness(attempt, lengths, now_s)
     attempt.server.learned()
     return Lesson(
@@ -61,25 +68,29 @@ def _teach_time(attempt: AttemptRecord, usage: Usage | None, tokens: int, now_s:
     server, basis = attempt.server, attempt.basis
     started_at_s, first_at_s = attempt.dispatched_at_s, attempt.first_token_at_s
     if first_at_s is not None and first_at_s > started_at_s:
-        server.first_log.learn(log((first_at_s - started_at_s) / basis.first_token_s), now_s)
+        if not attempt.queued:
+            _correct(server.first_log, log((first_at_s - started_at_s) / basis.first_token_s), now_s)
         if tokens > 1 and now_s > first_at_s:
-            server.decode_log.learn(log((now_s - first_at_s) / (tokens - 1) / basis.token_s), now_s)
+            _correct(server.decode_log, log((now_s - first_at_s) / (tokens - 1) / basis.token_s), now_s)
+    elif attempt.queued:
+        # How long it waited in the engine's own queue cannot be told from how long it took.
         return
-    if usage is not None and usage.decode_s and tokens > 1:
+    elif usage is not None and usage.decode_s and tokens > 1:
         _teach_told_phases(attempt, usage.decode_s, tokens, now_s)
     elif now_s > started_at_s:
         expected_s = basis.first_token_s + (tokens - 1) * basis.token_s
         ratio = log((now_s - started_at_s) / expected_s)
-        server.first_log.learn(ratio, now_s)
-        server.decode_log.learn(ratio, now_s)
+        _correct(server.first_log, ratio, now_s)
+        _correct(server.decode_log, ratio, now_s)
 
 
 def _teach_told_phases(attempt: AttemptRecord, decode_s: float, tokens: int, now_s: float) -> None:
     """Split a plain answer's time by the decode time its engine told; what is left came before the first token."""
     first_s = now_s - attempt.dispatched_at_s - decode_s
-    attempt.server.decode_log.learn(log(decode_s / tokens / attempt.basis.token_s), now_s)
+    # llama.cpp counts from the first token, so its time covers one step less than there are tokens.
+    _correct(attempt.server.decode_log, log(decode_s / (tokens - 1) / attempt.basis.token_s), now_s)
     if first_s > 0.0:
-        attempt.server.first_log.learn(log(first_s / attempt.basis.first_token_s), now_s)
+        _correct(attempt.server.first_log, log(first_s / attempt.basis.first_token_s), now_s)
 
 
 def _teach_energy(attempt: AttemptRecord, ending: Ending, tokens: int, now_s: float) -> float | None:
@@ -88,8 +99,8 @@ def _teach_energy(attempt: AttemptRecord, ending: Ending, tokens: int, now_s: fl
     if ending.infer_j is None or ending.infer_j <= 0.0 or expected_j <= 0.0:
         return None
     server = attempt.server
-    corrected = ending.infer_j / (expected_j * server.energy_ratio)
-    server.energy_log.learn(log(ending.infer_j / expected_j), now_s)
+    corrected = min(max(ending.infer_j / (expected_j * server.energy_ratio), exp(-BOUND)), exp(BOUND))
+    _correct(server.energy_log, log(ending.infer_j / expected_j), now_s)
     return corrected
 
 
@@ -102,4 +113,16 @@ def _teach_lateness(attempt: AttemptRecord, lengths: Lengths, now_s: float) -> N
     ratio = log(max(now_s - attempt.dispatched_at_s, 1e-9) / expected_s)
     for belief in (server.first_log, server.decode_log):
         if ratio > belief.mean:
-            belief.learn(ratio, now_s)
+            _correct(belief, ratio, now_s)
+
+
+def _correct(belief: Belief, value: float, now_s: float) -> None:
+    """Learn one ratio, however odd, as no further than a factor of seven from what was believed.
+
+    An answer that arrives in one burst says nothing of a decode step; unbounded, it would make a server look
+    unpredictable for hours.
+    """
+    distance = value - belief.mean
+    if not -BOUND <= distance <= BOUND:
+        value = belief.mean + (BOUND if distance > 0.0 else -BOUND)
+    belief.learn(value, now_s)

@@ -27,7 +27,7 @@ MOST_GROUPS = 4096
 class View:
     """Servers, services and what was learned of them."""
 
-    __slots__ = ("_chooser", "_lengths", "_reach", "_rng", "_services", "_settings", "policy", "states")
+    __slots__ = ("_chooser", "_departed", "_lengths", "_reach", "_rng", "_services", "_settings", "policy", "states")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class View:
     ) -> None:
         self.policy = policy
         self.states: list[ServerState] = []
+        self._departed: list[ServerState] = []
         self._settings = settings
         self._rng = rng
         self._lengths: dict[str, Lengths] = {}
@@ -47,8 +48,10 @@ class View:
 
     def configure(self, servers: Sequence[Server], services: Sequence[Service]) -> None:
         """Take a new fleet. Servers and services that stay keep what was learned and what is reserved."""
-        known = {state.server_id: state for state in self.states}
-        self.states = [self._state(server, known.get(server.server_id)) for server in servers]
+        known = {state.server_id: state for state in (*self._departed, *self.states)}
+        self.states = [self._state(server, known.pop(server.server_id, None)) for server in servers]
+        # Who left with attempts open may come back before they are closed.
+        self._departed = [state for state in known.values() if state.batch]
         self._services = {service.name: service for service in services}
         for service in services:
             self._lengths.setdefault(service.name, Lengths(service, self._settings))
@@ -67,6 +70,10 @@ class View:
         if service is None:
             raise InvariantError(f"no service is called {name!r}")
         return service
+
+    def renewed(self, service: Service) -> Service:
+        """Return a service as it is described now, or as it was where it is gone."""
+        return self._services.get(service.name, service)
 
     def server(self, server_id: str) -> ServerState | None:
         """Return a server's state, None once it has left the fleet."""

@@ -7,7 +7,7 @@ from math import inf, log
 import numpy as np
 import pytest
 
-from perllm.scheduling.lengths import Lengths
+from perllm.scheduling.lengths import TEMPLATE_BYTES, Lengths
 from perllm.scheduling.settings import SchedulerSettings
 from tests.unit.scheduling.builders import CHAT
 
@@ -46,8 +46,24 @@ def test_an_answer_cut_at_its_limit_says_only_at_least() -> None:
 
 def test_prompts_teach_tokens_per_byte() -> None:
     learner = lengths()
-    assert 100.0 == pytest.approx(learner.prompt_tokens(400))
+    assert pytest.approx((400 + TEMPLATE_BYTES) / 4) == learner.prompt_tokens(400)
     for _ in range(50):
         learner.learn_prompt(300, 400, 1.0)
 
     assert pytest.approx(300, rel=0.02) == learner.prompt_tokens(400)
+
+
+def test_short_prompts_do_not_teach_that_long_ones_are_too_long() -> None:
+    learner = lengths()
+    for _ in range(30):
+        learner.learn_prompt(31, 4, 1.0)
+
+    assert learner.prompt_tokens(2_000) < 1_000
+
+
+def test_cut_answers_feign_no_certainty() -> None:
+    learner = lengths()
+    for _ in range(100):
+        learner.learn_output(16, 16, 1.0)
+
+    assert learner.output_log.sd > 0.1

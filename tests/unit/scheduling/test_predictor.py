@@ -18,6 +18,7 @@ from tests.unit.scheduling.builders import EDGE
 
 NEED = Need(
     prompt_tokens=100.0,
+    prompt_log_sd=0.3,
     limit=inf,
     mean_tokens=51.0,
     log_mean=log(45.0),
@@ -114,6 +115,13 @@ def test_a_limit_that_fits_makes_a_request_nearly_sure() -> None:
 
 def test_no_time_left_is_no_chance() -> None:
     assert 0.0 == in_time_probability(replace(NEED, budget_s=0.2), 0.2, 0.44, 0.015)
+
+
+def test_a_time_that_may_be_off_is_no_certainty_however_short_the_answer() -> None:
+    """4.5 of 5 s expected before the first token, off by a fifth: ln(5 / 4.5 + …) / 0.2 is about 0.4 deviations."""
+    short = replace(NEED, budget_s=5.0, log_mean=log(5.0))
+
+    assert 0.6 < in_time_probability(short, 0.2, 4.5, 0.01) < 0.75
 
 
 def test_the_first_token_bounds_the_probability() -> None:

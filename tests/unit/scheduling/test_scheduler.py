@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from perllm.domain.action import Cancel, CancelCause, Fate
+from perllm.domain.action import Cancel, CancelCause, Dispatch, Fate
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage
 from perllm.domain.counts import Counts
+from perllm.domain.energy import EnergyMethod
 from perllm.domain.reason import Choice, Refusal, Violation
 from perllm.domain.request import Requirement
 from perllm.domain.server import Tier
@@ -373,3 +374,94 @@ def test_an_event_that_cannot_be_is_our_bug() -> None:
 def _fate(actions: object) -> tuple[Fate, bool, bool]:
     outcome = outcome_of(actions)  # type: ignore[arg-type]
     return outcome.fate, outcome.in_time, outcome.counted
+
+
+def test_a_service_that_became_private_stays_at_the_edge_with_what_it_holds() -> None:
+    brain = scheduler()
+    for number in range(10):
+        brain.submit(request(f"r{number}"), 0.0)
+    brain.submit(request("held"), 0.1)
+    private = replace(CHAT, tiers=frozenset({Tier.EDGE}))
+    brain.configure([EDGE, CLOUD], [private], 0.2)
+
+    new = brain.submit(request("new"), 0.3)
+
+    assert all(not isinstance(action, Dispatch) or action.server_id == "edge" for action in new)
+    assert 2 == brain.counts().held
+
+
+def test_a_server_that_was_slow_once_is_tried_again() -> None:
+    brain = scheduler()
+    for number in range(30):
+        for action in brain.submit(request(f"slow-{number}"), float(number)):
+            assert isinstance(action, Dispatch)
+            took_s = 20.0 if action.server_id == "edge" else 0.1
+            brain.close(action.attempt_id, completed(), number + took_s)
+
+    soon = dispatch_of(brain.submit(request("soon"), 60.0))
+    brain.close(soon.attempt_id, completed(), 60.1)
+    forgiven = dispatch_of(brain.submit(request("much later"), 7200.0)).server_id
+
+    assert ("cloud", "edge") == (soon.server_id, forgiven)
+
+
+def test_one_request_that_has_failed_there_does_not_close_a_server_to_others() -> None:
+    small_cloud = replace(CLOUD, slots=1)
+    brain = scheduler(EDGE, small_cloud)
+    open_attempts = [dispatch_of(brain.submit(request(f"r{number}"), 0.0)) for number in range(3)]
+    brain.submit(request("waiting"), 0.1)
+    at_edge = [attempt for attempt in open_attempts if attempt.server_id == "edge"]
+
+    brain.close(at_edge[0].attempt_id, failed(), 0.2)
+    actions = list(brain.wake(1.2))
+
+    assert "waiting" in [action.request_id for action in actions if isinstance(action, Dispatch)]
+
+
+def test_a_crash_counts_once_however_many_attempts_it_takes_along() -> None:
+    brain = scheduler(replace(EDGE, slots=8), cooldown_s=1.0)
+    attempts = [dispatch_of(brain.submit(request(f"r{number}"), 0.0)) for number in range(8)]
+    for attempt in attempts:
+        brain.close(attempt.attempt_id, failed(retryable=False), 0.1)
+
+    assert () == tuple(brain.submit(request("next"), 0.2))
+    assert 1.1 == brain.wake_at_s
+
+
+def test_a_server_may_fail_thousands_of_times() -> None:
+    brain = scheduler(EDGE, cooldown_s=1.0, cooldown_limit_s=1.0)
+    for number in range(1500):
+        dispatch = dispatch_of(brain.submit(request(f"r{number}"), number * 10.0))
+        brain.close(dispatch.attempt_id, failed(retryable=False), number * 10.0 + 1.0)
+
+    assert 1500 == brain.counts().failed
+
+
+def test_a_failure_that_races_with_a_timeout_is_not_tried_again() -> None:
+    brain = scheduler(services=[replace(CHAT, timeout_s=3.0)])
+    dispatch = dispatch_of(brain.submit(request(), 0.0))
+    brain.wake(3.0)
+
+    assert Fate.TIMED_OUT == outcome_of(brain.close(dispatch.attempt_id, failed(), 3.0)).fate
+
+
+def test_a_server_that_comes_back_still_has_its_open_attempts() -> None:
+    brain = scheduler(EDGE)
+    for number in range(2):
+        brain.submit(request(f"r{number}"), 0.0)
+    brain.configure([CLOUD], [CHAT], 0.1)
+    brain.configure([EDGE], [CHAT], 0.2)
+
+    assert {"edge": 2} == brain.outstanding()
+    assert () == tuple(brain.submit(request("r2"), 0.3))
+
+
+def test_of_a_mixture_of_joules_the_least_certain_is_told() -> None:
+    brain = scheduler()
+    first = dispatch_of(brain.submit(request(), 0.0))
+    second = dispatch_of(brain.close(first.attempt_id, failed(infer_j=50.0), 0.1))
+
+    measured = completed(infer_j=10.0, energy_method=EnergyMethod.MEASURED)
+    outcome = outcome_of(brain.close(second.attempt_id, measured, 1.0))
+
+    assert (60.0, EnergyMethod.DECLARED) == (outcome.energy.infer_j, outcome.energy_method)

@@ -20,8 +20,8 @@ class CloudOnly(Policy):
     minds_time: ClassVar[bool] = False
 
     def admits(self, service: Service, server: Server) -> bool:
-        pinned_to_edge = service.tiers is not None and Tier.CLOUD not in service.tiers
-        return server.tier is Tier.CLOUD or pinned_to_edge
+        pinned = service.servers is not None or (service.tiers is not None and Tier.CLOUD not in service.tiers)
+        return server.tier is Tier.CLOUD or pinned
 
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
         return [-float(candidates.outstanding[row]) for row in candidates.feasible]

@@ -20,6 +20,7 @@ ARM_WEIGHT = 1.0
 # An arm forgets as the predictor does: an hour-old observation of a quiet service still counts a little.
 ARM_MEMORY_S = 1800.0
 ARM_MEMORY_WEIGHT = 200.0
+FADE_EVERY_S = 60.0
 
 
 class Arm:
@@ -37,6 +38,11 @@ class Arm:
         self.energy_log = Belief(
             mean=0.0, sd=ARM_SD, weight=ARM_WEIGHT, memory_s=ARM_MEMORY_S, memory_weight=ARM_MEMORY_WEIGHT
         )
+        self.changed()
+
+    def fade(self, now_s: float) -> None:
+        """Forget as much as time has taken, so that a server that was dear once is tried again."""
+        self.energy_log.fade(now_s)
         self.changed()
 
     def changed(self) -> None:
@@ -61,8 +67,11 @@ class CsUcb(Policy):
     def __init__(self) -> None:
         self._arms: dict[str, dict[str, Arm]] = {}
         self._decisions = 1
+        self._fade_at_s = 0.0
 
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
+        if now_s > self._fade_at_s:
+            self._fade(now_s)
         reach = sqrt(log(self._decisions + 1.0))
         arms = self._arms.get(request.service, {})
         energy_j, servers = candidates.energy_j, candidates.servers
@@ -97,6 +106,12 @@ class CsUcb(Policy):
                 arm = self._arm(service, server_id)
                 arm.energy_log.absorb(evidence)
                 arm.changed()
+
+    def _fade(self, now_s: float) -> None:
+        self._fade_at_s = now_s + FADE_EVERY_S
+        for servers in self._arms.values():
+            for arm in servers.values():
+                arm.fade(now_s)
 
     def _arm(self, service: str, server_id: str) -> Arm:
         arms = self._arms.setdefault(service, {})
