@@ -27,6 +27,7 @@ from typing import Any, cast
 import aiohttp
 import uvloop
 from aiohttp import web
+from evidence import write_evidence
 
 CHUNKS = 20
 CONNECTIONS = 32
@@ -343,8 +344,7 @@ def main() -> None:
         return
     result = uvloop.run(run(arguments.rounds))
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "gateway.json").write_text(json.dumps(result, indent=2) + "\n")
+        write_evidence(arguments.out, "gateway", result)
 
 
 if __name__ == "__main__":

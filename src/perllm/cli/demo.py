@@ -133,7 +133,8 @@ def _servers(run: Mapping[str, Any]) -> Table:
 
 
 def _watts(watts: DeclaredWatts) -> str:
-    return f"{watts.idle_w:g} / {watts.prefill_w:g} / {watts.decode_w:g}-{watts.decode_full_w:g}"
+    answers = dict.fromkeys((f"{watts.decode_w:g}", f"{watts.decode_full_w:g}"))
+    return f"{watts.idle_w:g} / {watts.prefill_w:g} / {'-'.join(answers)}"
 
 
 def _side_by_side(ours: Mapping[str, Any], rival: Mapping[str, Any]) -> Table:

@@ -48,9 +48,9 @@ class DeclaredWatts:
     decode_full_w: float
 
 
-# A Jetson Orin Nano Super in its 25 W mode (NVIDIA's power modes: 7-25 W): all of it for prompts and a full batch, less
-# for one answer; idle with a model loaded is an assumption.
-EDGE_WATTS = DeclaredWatts(idle_w=7.0, prefill_w=25.0, decode_w=18.0, decode_full_w=25.0)
+# A Jetson Orin Nano Super (NVIDIA's power modes: 7-25 W): all of it for prompts; 18 W for answers is an assumption, the
+# same for one and for several, since the demo's engine has one thread either way.
+EDGE_WATTS = DeclaredWatts(idle_w=7.0, prefill_w=25.0, decode_w=18.0, decode_full_w=18.0)
 # An A100-80 with a model loaded: idle 85 W, 230 W decoding one answer, 320 W a full batch, 400 W reading prompts.
 CLOUD_WATTS = DeclaredWatts(idle_w=85.0, prefill_w=400.0, decode_w=230.0, decode_full_w=320.0)
 WATTS = MappingProxyType({"edge": EDGE_WATTS, "cloud": CLOUD_WATTS})
