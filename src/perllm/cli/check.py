@@ -34,7 +34,7 @@ def check(
 
     Exit status 2 if it is wrong.
 
-    Example: [bold]perllm check examples/home-lab.yaml[/bold]
+    Example: [bold]perllm check examples/minimal.yaml[/bold]
     """
     if schema:
         write_json(msgspec.json.schema(GatewayFile), "-")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from perllm.cli.output import err, out, show, table, write_json
+from perllm.cli.output import check_target, err, out, show, table, write_json
 from perllm.demo.fleet import WATTS, DeclaredWatts
 from perllm.demo.run import DemoResult, run_demo
 from perllm.demo.traffic import LOADS
@@ -22,7 +22,7 @@ FAILED = 1
 def demo(
     seconds: Annotated[float, typer.Option(min=1.0, max=600.0, help="How long traffic arrives, in each run.")] = 20.0,
     rate: Annotated[float, typer.Option(min=0.1, max=50.0, help="Calls per second.")] = 3.0,
-    seed: Annotated[int, typer.Option(help="What arrivals and lengths are drawn from.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="What arrivals and lengths are drawn from.")] = 1,
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write the results there; - for standard output.")
     ] = None,
@@ -41,6 +41,7 @@ def demo(
 
     perllm demo --keep
     """
+    check_target(json_file)
     with _Screen(err()) as screen:
         result = asyncio.run(run_demo(seconds=seconds, calls_per_s=rate, seed=seed, keep=keep, watcher=screen))
     if json_file != "-":
@@ -147,7 +148,7 @@ def _side_by_side(ours: Mapping[str, Any], rival: Mapping[str, Any]) -> Table:
 def _comparison(*runs: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     joules = [run["energy_j"] for run in runs]
     working = [energy["infer"] + energy["transmit"] for energy in joules]
-    tokens = [run["goodput_tokens_per_s"] * run["makespan_s"] for run in runs]
+    tokens = [(run["goodput_tokens_per_s"] or 0.0) * (run["makespan_s"] or 0.0) for run in runs]
     return [
         ("in time", [_percent(run["attainment"]) for run in runs]),
         ("took p50", [_seconds(run["latency_s"]["p50"]) for run in runs]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +48,15 @@ def number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def check_target(target: str | None) -> None:
+    """Raise ConfigError where `write_json` could not write: better said before long work than after it."""
+    folder = Path(target or "-").absolute().parent
+    if target not in (None, "-") and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise ConfigError(
+            "the folder does not exist or cannot be written to", file=target, key="--json", remedy="Choose another."
+        )
 
 
 def write_json(value: Any, target: str) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 import time
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -30,11 +33,14 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Listen here instead.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of the config's; 0: any free.")] = None,
     policy: Annotated[str | None, typer.Option(help="Instead of the config's; see perllm policies.")] = None,
+    until_input_ends: Annotated[bool, typer.Option("--until-input-ends", help="Stop with standard input.")] = False,
 ) -> None:
     """Serve the OpenAI dialect in front of the config's engines until interrupted.
 
     Example: [bold]perllm serve perllm.yaml --port 8400[/bold]
     """
+    if until_input_ends:
+        Thread(target=_stop_after_input, daemon=True).start()
     file = overridden(load_gateway(config), host=host, port=port, policy=policy)
     parts = gateway_parts(file, os.environ, str(config))
     started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -43,6 +49,13 @@ def serve(
         asyncio.Runner(loop_factory=None if uvloop is None else uvloop.new_event_loop) as runner,
     ):
         runner.run(serve_until_stopped(gateway, lambda url: _announce(url, file, parts)))
+
+
+def _stop_after_input() -> None:
+    """Stop as if asked to: whoever started this is gone."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _announce(url: str, file: GatewayFile, parts: GatewayParts) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Protocol
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from perllm.cli.output import err, write_json
+from perllm.cli.output import check_target, err, write_json
 from perllm.cli.report import show_result
 from perllm.config.loader import load_scenario
 from perllm.config.scenario_parts import scenario_value
@@ -30,8 +30,8 @@ def simulate(
     scenario: Annotated[Path, typer.Argument(help="A scenario.yaml.")],
     policy: Annotated[str | None, typer.Option(help="Instead of the scenario's; see perllm policies.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
-    requests: Annotated[int | None, typer.Option(min=1, help="Instead of the scenario's.")] = None,
-    rate: Annotated[float | None, typer.Option(min=1e-6, help="Requests per second, instead.")] = None,
+    requests: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="Instead of the scenario's.")] = None,
+    rate: Annotated[float | None, typer.Option(min=1e-3, max=1e6, help="Requests per second, instead.")] = None,
     json: Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON.")] = None,
     timing: Annotated[bool, typer.Option("--timing/--no-timing", help="Say how long decisions took.")] = True,
     journal: Annotated[Path | None, typer.Option(help="Record every event in this file.")] = None,
@@ -40,6 +40,7 @@ def simulate(
 
     Example: [bold]perllm simulate scenarios/small.yaml --policy energy-greedy --seed 7[/bold]
     """
+    check_target(json)
     chosen = _overridden(scenario_value(load_scenario(scenario)), policy, requests, rate)
     with ExitStack() as open_until_done:
         over = open_until_done.enter_context(_bar(chosen.workload.requests))
@@ -47,10 +48,10 @@ def simulate(
         result = run(chosen, seed, sinks=sinks, progress=over, clock=time.perf_counter if timing else None).result
     if not timing:
         del result["timing"]
-    if json is not None:
-        write_json(result, json)
     if json != "-":
         show_result(result)
+    if json is not None:
+        write_json(result, json)
 
 
 def _overridden(scenario: Scenario, policy: str | None, requests: int | None, rate_per_s: float | None) -> Scenario:

@@ -81,3 +81,5 @@ def _journal(
         yield [writer]
     finally:
         writer.close()
+        if writer.dropped and on_failure is not None:
+            on_failure(f"{writer.dropped} entries of {file.journal.path} were lost")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from yarl import URL
 
 from perllm.config.kinds import ModelName, Name, Port, Positive, Section, Seed, Text, Url
 from perllm.config.server_schema import ServerSection
@@ -76,6 +77,13 @@ class EngineSection(ServerSection, frozen=True, kw_only=True):
     url: Url
     engine: EngineKind = EngineKind.OPENAI
     api_key_env: Name | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an address that looks like one and is none."""
+        try:
+            URL(self.url)
+        except ValueError as error:
+            raise ValueError(f"{self.url!r} is no address: {error}") from error
 
 
 class GatewayFile(Section, frozen=True, kw_only=True):

@@ -88,8 +88,9 @@ async def engines() -> AsyncIterator[list[Place]]:
 async def gateway(config: Path, address: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `perllm serve` until the block ends; raise UpstreamError if it does not come up or go down."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "perllm.cli", "serve", str(config),
-        stdin=asyncio.subprocess.DEVNULL,
+        sys.executable, "-m", "perllm.cli", "serve", str(config), "--until-input-ends",
+        # Its input ends with this process, however that ends, and so does it.
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -97,10 +98,12 @@ async def gateway(config: Path, address: str) -> AsyncIterator[asyncio.subproces
     try:
         await _ready(process, address)
         yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        await _gone(process)
+    except BaseException:
+        # What went wrong above says more than how the gateway then ended.
+        with suppress(UpstreamError):
+            await _stop(process)
+        raise
+    await _stop(process)
 
 
 async def _ready(process: asyncio.subprocess.Process, address: str) -> None:
@@ -113,6 +116,12 @@ async def _ready(process: asyncio.subprocess.Process, address: str) -> None:
                         return
             await asyncio.sleep(0.05)
     raise UpstreamError(f"the gateway did not start: {await _last_words(process)}")
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.terminate()
+    await _gone(process)
 
 
 async def _gone(process: asyncio.subprocess.Process) -> None:

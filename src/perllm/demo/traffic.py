@@ -104,7 +104,8 @@ def draw_calls(seconds: float, calls_per_s: float, seed: int, loads: Sequence[Lo
     words = _words()
     calls: list[Call] = []
     at_s = generator.exponential(1 / calls_per_s)
-    while at_s < seconds:
+    # At least one: a demo of nothing shows nothing.
+    while at_s < seconds or not calls:
         load = loads[int(generator.choice(len(loads), p=shares / shares.sum()))]
         calls.append(_call(load, at_s, words, generator, number=len(calls)))
         at_s += generator.exponential(1 / calls_per_s)

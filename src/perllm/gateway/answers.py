@@ -29,6 +29,7 @@ _WHY_REFUSED: Final = MappingProxyType(
         Refusal.CONTEXT_TOO_LONG: "The prompt and its longest answer fit no server's context.",
         Refusal.NO_HEALTHY_SERVER: "No server that may serve this is healthy now.",
         Refusal.CANNOT_MEET_REQUIREMENT: "No server can be expected to serve this in time.",
+        Refusal.NO_ROOM: "No server that may serve this has room now.",
         Refusal.QUEUE_FULL: "Too many requests wait already.",
         Refusal.TIMED_OUT: "The request was not served in time.",
         Refusal.ATTEMPTS_EXHAUSTED: "Every server that was tried failed.",

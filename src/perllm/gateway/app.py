@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from itertools import count
@@ -93,6 +94,9 @@ class Gateway:
         Raises InvariantError where the brain still has a request afterwards.
         """
         self._routes.draining = True
+        for task in self._routes.reading:
+            # Nothing is lost with a call that has not arrived: whoever sends it slowly must not hold up the end.
+            task.cancel()
         if self._routes.running:
             await asyncio.wait(self._routes.running, timeout=self._settings.drain_s)
         for task in self._routes.running:
@@ -132,11 +136,12 @@ class Gateway:
         host, port = self._settings.host, self._settings.port
         try:
             await web.TCPSite(self._runner, host, port, backlog=_BACKLOG).start()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            number = getattr(error, "errno", None)
             raise ConfigError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}",
+                f"cannot listen on {host}:{port}: {os.strerror(number) if number and number > 0 else error}",
                 key="listen",
-                remedy=_REMEDIES.get(error.errno or 0),
+                remedy=_REMEDIES.get(number or 0),
             ) from error
 
     async def _probe(self) -> None:

@@ -30,7 +30,9 @@ async def read_body(http: web.BaseRequest, settings: GatewaySettings) -> bytes:
             status=408,
         ) from error
     except web.RequestPayloadError as error:
-        raise CallError(f"The body is broken: {error}") from error
+        raise CallError(
+            "The body is broken: it does not hold what its head says (encoding, length or chunks).", code="body_broken"
+        ) from error
 
 
 async def _read_all(content: StreamReader, limit_bytes: int) -> bytes:

@@ -6,6 +6,7 @@ One rule: every way out of it passes its `finally`, so that nothing of a request
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 from msgspec import Struct
@@ -36,14 +37,21 @@ class _Exchange(Struct, frozen=True):
     failures: list[str] = []
 
 
-async def exchange(backend: Backend, http: web.BaseRequest, endpoint: Endpoint) -> web.StreamResponse:
-    """Serve one call: read it, let the brain decide, try servers until one has answered or the brain gives up."""
+async def exchange(
+    backend: Backend, http: web.BaseRequest, endpoint: Endpoint, admitted: Callable[[], None]
+) -> web.StreamResponse:
+    """Serve one call: read it, let the brain decide, try servers until one has answered or the brain gives up.
+
+    `admitted` is called once the call has been read and understood.
+    """
     caller, own_id = Caller(http), next(backend.ids)
     try:
         errand = await admit(http, endpoint, backend.rules, backend.settings, own_id)
     except CallError as error:
         complaint = call_refused(error, own_id)
-        return await caller.turn_away(complaint) if error.status == 408 else complaint
+        # Where the body cannot be read to its end, neither can a next request on this connection.
+        return await caller.turn_away(complaint) if error.code in ("body_timeout", "body_broken") else complaint
+    admitted()
     ticket = backend.driver.submit(errand.request)
     this = _Exchange(backend, caller, errand, ticket)
     try:

@@ -24,10 +24,11 @@ _CREATED_AT_S: Final = 0.0
 
 
 class Routes:
-    """Answers every request that is HTTP. `running`: the tasks of the exchanges under way."""
+    """Answers every request that is HTTP. `running`: the exchanges under way; `reading`: calls not yet read."""
 
     def __init__(self, backend: Backend) -> None:
         self.running: set[asyncio.Task[object]] = set()
+        self.reading: set[asyncio.Task[object]] = set()
         # Until the gateway says otherwise, as after its last request: nobody is let in.
         self.draining = True
         self._backend = backend
@@ -53,11 +54,16 @@ class Routes:
             return answer
         task = asyncio.current_task()
         assert task is not None
-        self.running.add(task)
+        self.reading.add(task)
         try:
-            return await exchange(self._backend, http, endpoint)
+            return await exchange(self._backend, http, endpoint, lambda: self._admitted(task))
         finally:
+            self.reading.discard(task)
             self.running.discard(task)
+
+    def _admitted(self, task: asyncio.Task[object]) -> None:
+        self.reading.discard(task)
+        self.running.add(task)
 
     def _health(self) -> web.Response:
         state = "draining" if self.draining else "ok"

@@ -49,6 +49,10 @@ class Call(Struct, frozen=True, kw_only=True):
 _Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
+# OpenAI bounds such names at 64 to 512 characters; unbounded, they would end up in the journal and in error messages.
+_LONGEST_NAME: Final = 512
+
+
 class _Part(Struct, gc=False):
     text: str | None = None
 
@@ -67,17 +71,17 @@ class _StreamOptions(Struct, gc=False):
 
 
 class _Body(Struct, kw_only=True):
-    model: Annotated[str, Meta(min_length=1)]
+    model: Annotated[str, Meta(min_length=1, max_length=_LONGEST_NAME)]
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_tokens: _Count | None = None
     max_completion_tokens: _Count | None = None
     n: _Count | None = None
     metadata: _Metadata | None = None
-    service_tier: str | None = None
-    prompt_cache_key: str | None = None
-    safety_identifier: str | None = None
-    user: str | None = None
+    service_tier: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None = None
+    prompt_cache_key: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None = None
+    safety_identifier: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None = None
+    user: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None = None
 
 
 class _Chat(_Body, kw_only=True):

@@ -64,7 +64,7 @@ def test_a_recorded_run_makes_the_same_decisions_again(tmp_path: Path) -> None:
     ("words", "told"),
     [
         (("--policy", "best"), "error: no policy is called 'best'"),
-        (("--json", "missing/result.json"), "error: missing/result.json: --json: the file cannot be written"),
+        (("--json", "missing/result.json"), "error: missing/result.json: --json: the folder does not exist"),
         (("--journal", "missing/journal"), "error: missing/journal: the journal cannot be opened"),
     ],
 )

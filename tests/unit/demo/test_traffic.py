@@ -32,3 +32,7 @@ def test_no_prompt_begins_like_another() -> None:
     prompts = [call.prompt for call in draw_calls(100.0, 5.0, 1)]
 
     assert len(prompts) == len({prompt.split(":")[0] for prompt in prompts})
+
+
+def test_even_the_shortest_demo_makes_a_call() -> None:
+    assert len(draw_calls(1.0, 0.1, 2)) >= 1

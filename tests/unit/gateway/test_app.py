@@ -144,3 +144,16 @@ async def status_of(fleet: Fleet) -> int:
     async with fleet.post() as answer:
         await answer.read()
         return int(answer.status)
+
+
+async def test_a_call_that_has_not_arrived_does_not_hold_up_the_end() -> None:
+    async with FakeEngine(engine.fine) as fake:
+        async with running({"edge": fake.url}) as fleet:
+            _, writer = await asyncio.open_connection(*fleet.address)
+            writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+            await writer.drain()
+            async with fleet.post() as answer:
+                await answer.read()
+            asked_at_s = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - asked_at_s < GatewaySettings().drain_s / 3
+        writer.close()

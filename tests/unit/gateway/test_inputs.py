@@ -166,3 +166,23 @@ def head(field: str) -> bytes:
 def parsed(answer: bytes) -> tuple[int, Any]:
     told, _, body = answer.partition(b"\r\n\r\n")
     return int(told.split()[1]), json.loads(body)["error"]
+
+
+@pytest.mark.parametrize("key", ["model", "user", "prompt_cache_key", "service_tier"])
+async def test_a_name_that_is_too_long_is_refused_and_not_repeated(fleet: Fleet, key: str) -> None:
+    name = "x" * 10_000
+    async with fleet.post(**{key: name}) as answer:
+        said = await answer.text()
+
+    assert 400 == answer.status
+    assert name not in said
+    assert 0 == fleet.scheduler.counts().submitted
+
+
+async def test_a_body_that_is_not_encoded_as_it_says_is_answered_in_our_words(fleet: Fleet) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    url = f"{fleet.url}/v1/chat/completions"
+    async with fleet.session.post(url, data=b"notgzip", headers=headers) as answer:
+        said = await answer.json()
+
+    assert (400, "body_broken") == (answer.status, said["error"]["code"])

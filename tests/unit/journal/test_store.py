@@ -192,3 +192,16 @@ def test_a_damaged_entry_is_explained(tmp_path: Path) -> None:
     assert ENTRIES[0] == next(entries)
     with pytest.raises(ConfigError, match="entry 1 cannot be understood"):
         next(entries)
+
+
+def test_a_damaged_file_is_not_taken_for_a_short_one(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = JournalFile(path, header())
+    journal.append([(number, progress_entry(tokens=number)) for number in range(5000)])
+    journal.close()
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"\xff" * 4096)
+
+    with pytest.raises(ConfigError, match="damaged"):
+        list(read(path)[1])

@@ -9,12 +9,16 @@ from tests.unit.scheduling.builders import EDGE
 
 
 def candidates(
-    energy_j: list[float], *, outstanding: list[int] | None = None, feasible: list[int] | None = None
+    energy_j: list[float],
+    *,
+    total_s: list[float] | None = None,
+    outstanding: list[int] | None = None,
+    feasible: list[int] | None = None,
 ) -> Candidates:
-    """Return servers s0, s1, … with these joules."""
+    """Return servers s0, s1, … with these joules, and what else sets a rule apart."""
     count = len(energy_j)
     return Candidates(
-        total_s=[1.0] * count,
+        total_s=total_s or [1.0] * count,
         first_token_s=[0.1] * count,
         token_s=[0.01] * count,
         in_time_probability=[1.0] * count,
