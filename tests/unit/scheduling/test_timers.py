@@ -33,5 +33,4 @@ def test_memory_stays_bounded_when_every_timer_is_cancelled() -> None:
         timers.clear(str(number))
 
     assert len(timers._heap) < 200
-    assert not timers._alive
-    assert not timers._by_owner
+    assert not timers._owners
