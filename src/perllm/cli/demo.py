@@ -30,8 +30,8 @@ def demo(
 ) -> None:
     """Serve mixed traffic on a small real fleet, twice: by PerLLM, then everything to the cloud.
 
-    Starts two slow llama.cpp engines (the edge), a fast one behind a delayed link (the cloud) and the gateway, then
-    sends four services' calls with the official OpenAI client. Energy follows from declared watts.
+    Starts two slow llama.cpp engines (the edge), a fast one behind a delayed link (the cloud) and the gateway.
+    Sends the calls of four services with the official OpenAI client. Energy follows from declared watts.
 
     [bold]Examples[/bold]
 
