@@ -141,7 +141,8 @@ class Gateway:
             raise ConfigError(
                 f"cannot listen on {host}:{port}: {os.strerror(number) if number and number > 0 else error}",
                 key="listen",
-                remedy=_REMEDIES.get(number or 0),
+                # Where not even a number came, it was the address: since Python 3.13, all of a name's are tried.
+                remedy=_REMEDIES.get(number or errno.EADDRNOTAVAIL),
             ) from error
 
     async def _probe(self) -> None:
