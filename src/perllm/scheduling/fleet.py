@@ -8,6 +8,7 @@ from math import exp, sqrt
 from perllm.costs.energy import prefill_w
 from perllm.domain.action import Reservation
 from perllm.domain.server import Server
+from perllm.domain.telemetry import Health
 from perllm.errors import InvariantError
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.learned import Evidence
@@ -48,6 +49,7 @@ class ServerState:
         "healthy",
         "kv_tokens",
         "measured_at_s",
+        "missed_probes",
         "outlook",
         "pace",
         "prefill_w",
@@ -68,6 +70,7 @@ class ServerState:
         self.bytes_per_s = 0.0
         self.unread_s = 0.0
         self.healthy = True
+        self.missed_probes = 0
         self.measured_at_s: float | None = None
         self.failures_in_row = 0
         self.cooling_until_s = 0.0
@@ -167,6 +170,19 @@ class ServerState:
         pause_s = settings.cooldown_s * 2.0 ** min(self.failures_in_row - 1, 30)
         rest_s = max(min(pause_s, settings.cooldown_limit_s), min(retry_after_s or 0.0, LONGEST_REST_S))
         self.cooling_until_s = max(self.cooling_until_s, now_s + rest_s)
+
+    def probed(self, fact: Health) -> bool:
+        """Take in a probe's answer; return whether it changed what is believed.
+
+        One probe may be lost on the way: a server that was alive before counts as dead after two.
+        """
+        self.missed_probes = 0 if fact.healthy else self.missed_probes + 1
+        healthy = self.missed_probes == 0 or (
+            self.measured_at_s is not None and self.healthy and self.missed_probes == 1
+        )
+        changed = healthy is not self.healthy
+        self.healthy, self.measured_at_s = healthy, fact.measured_at_s
+        return changed
 
     def succeeded(self) -> None:
         """Note a success: earlier failures are forgiven."""

@@ -115,12 +115,8 @@ class Scheduler:
         """A probe has answered."""
         state = self._view.server(fact.server_id)
         actions: list[Action] = []
-        if state is not None:
-            changed = fact.healthy is not state.healthy
-            state.healthy = fact.healthy
-            state.measured_at_s = fact.measured_at_s
-            if changed:
-                self._lives.pump(now_s, actions)
+        if state is not None and state.probed(fact):
+            self._lives.pump(now_s, actions)
         return actions
 
     def configure(self, servers: Sequence[Server], services: Sequence[Service], now_s: float) -> Actions:

@@ -217,6 +217,17 @@ def test_a_dead_server_is_left_out_until_its_probe_answers() -> None:
     assert "edge" == dispatch_of(brain.submit(request("r2"), 5.1)).server_id
 
 
+def test_one_lost_probe_is_no_dead_server_but_two_are() -> None:
+    brain = scheduler(EDGE)
+    for at_s, healthy in ((0.0, True), (5.0, False)):
+        brain.observe(Health(server_id="edge", healthy=healthy, measured_at_s=at_s), at_s)
+    served = dispatch_of(brain.submit(request("r1"), 5.1))
+    brain.observe(Health(server_id="edge", healthy=False, measured_at_s=10.0), 10.0)
+
+    assert "edge" == served.server_id
+    assert Refusal.NO_HEALTHY_SERVER == refusal_of(brain.submit(request("r2"), 10.1)).reason
+
+
 def test_a_held_request_is_cancelled_at_once() -> None:
     brain = scheduler(EDGE)
     for n in range(2):
