@@ -23,7 +23,6 @@ class Answer:
         self._chat = call.endpoint is Endpoint.CHAT
         self._wants_usage = call.wants_usage
         self._job = job
-        self._id = answer_id
         self._about = {"id": answer_id, "created": int(created_at_s), "model": call.model}
         self._token = self._event({"content": TOKEN}, TOKEN)
         self._first = self._event({"role": "assistant", "content": TOKEN}, TOKEN)

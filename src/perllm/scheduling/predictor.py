@@ -13,6 +13,7 @@ from perllm.costs.energy import transmit_j
 from perllm.costs.time import prefill_s
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.fleet import ServerState
+from perllm.scheduling.lengths import normal_cdf
 from perllm.scheduling.need import Need
 from perllm.scheduling.outlook import Outlook
 from perllm.scheduling.records import Basis
@@ -70,6 +71,7 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
     if tokens_in_budget <= 0.0:
         return 0.0
     z = (log(tokens_in_budget) - need.log_mean) / sqrt(need.log_variance + time_sd * time_sd)
+    # `normal_cdf`, written out: this line runs for every server of every decision.
     short_enough = 0.5 * (1.0 + erf(z / _SQRT_2))
     if short_enough < _AS_GOOD_AS_SURE and need.limit < inf:
         longest_s = first_token_s + (need.limit - 1.0) * token_s
@@ -96,7 +98,7 @@ def _median_s(need: Need, first_token_s: float, token_s: float) -> float:
 def _at_most(budget_s: float, expected_s: float, sd: float) -> float:
     if budget_s <= 0.0:
         return 0.0
-    return 0.5 * (1.0 + erf(log(budget_s / expected_s) / sd / _SQRT_2))
+    return normal_cdf(log(budget_s / expected_s) / sd)
 
 
 def basis_of(need: Need, state: ServerState) -> Basis:
