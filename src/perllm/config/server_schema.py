@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Final
 
 from msgspec import Meta
 
 from perllm.config.kinds import Count, ModelName, Name, NotNegative, Positive, Section
+from perllm.domain.profile import Batching
 from perllm.domain.server import Tier
 
 _ROUNDING: Final = 1e-9
@@ -50,6 +52,40 @@ class SpeedSection(Section, frozen=True, kw_only=True):
             )
 
 
+class TimingSection(Section, frozen=True, kw_only=True):
+    """How long an engine's steps take, as constants of the formulas: what `perllm calibrate` measures and writes.
+
+    A step takes the longer of arithmetic (each prompt token read, each pair of it and an earlier token, each sequence
+    that writes) and memory traffic (the weights once, each token of context), plus the overheads.
+    """
+
+    prefill_us_per_token: Positive
+    decode_us_per_sequence: NotNegative
+    weights_read_ms: NotNegative = 0.0
+    attention_ns_per_pair: NotNegative = 0.0
+    context_ns_per_token: NotNegative = 0.0
+    step_overhead_ms: NotNegative = 0.0
+    sequence_overhead_us: NotNegative = 0.0
+    request_overhead_ms: NotNegative = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse an engine that decodes in no time."""
+        if (
+            self.decode_us_per_sequence + self.sequence_overhead_us + self.weights_read_ms + self.step_overhead_ms
+            <= 0.0
+        ):
+            raise ValueError("a decode step takes no time by these figures")
+
+
+class RestSection(Section, frozen=True, kw_only=True):
+    """A state the machine falls into after so long without work, what it draws there, and what waking costs."""
+
+    after_s: NotNegative
+    watts: NotNegative
+    wake_s: NotNegative
+    wake_j: NotNegative = 0.0
+
+
 class PowerSection(Section, frozen=True, kw_only=True):
     """What the machine draws, in watts, at the wall if possible."""
 
@@ -78,7 +114,19 @@ class ServerSection(Section, frozen=True, kw_only=True):
     kv_tokens: Count | None = None
     link: LinkSection = LinkSection()
     speed: SpeedSection | None = None
+    timing: TimingSection | None = None
     power: PowerSection | None = None
+    batching: Batching = Batching.PREFILL_FIRST
+    step_tokens: Count = 2048
+    caches_prefixes: bool = False
+    rests: tuple[RestSection, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse speeds given twice, and rests out of order."""
+        if self.speed is not None and self.timing is not None:
+            raise ValueError("speed and timing say the same thing in two ways: give one of them")
+        if any(deeper.after_s < lighter.after_s for lighter, deeper in pairwise(self.rests)):
+            raise ValueError("rests must stand in the order of their after_s")
 
 
 class Preset(Section, frozen=True, kw_only=True):
@@ -87,5 +135,11 @@ class Preset(Section, frozen=True, kw_only=True):
     slots: Count
     context_tokens: Count
     kv_tokens: Count
-    speed: SpeedSection
+    speed: SpeedSection | None = None
+    timing: TimingSection | None = None
     power: PowerSection | None = None
+    link: LinkSection | None = None
+    batching: Batching = Batching.PREFILL_FIRST
+    step_tokens: Count = 2048
+    caches_prefixes: bool = False
+    rests: tuple[RestSection, ...] = ()

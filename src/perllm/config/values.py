@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from perllm.config.server_schema import LinkSection, PowerSection, ServerSection, SpeedSection
+from perllm.config.server_schema import (
+    LinkSection,
+    PowerSection,
+    RestSection,
+    ServerSection,
+    SpeedSection,
+    TimingSection,
+)
 from perllm.config.service_schema import SchedulerSection, ServiceSection
-from perllm.domain.profile import PowerProfile, SpeedProfile
+from perllm.domain.profile import PowerProfile, Rest, SpeedProfile
 from perllm.domain.request import Requirement
 from perllm.domain.server import Link, Server
 from perllm.domain.service import Service
 from perllm.scheduling.settings import SchedulerSettings
 
-_MS_PER_S: Final = 1000.0
+_MS_PER_S: Final = 1e3
+_US_PER_S: Final = 1e6
+_NS_PER_S: Final = 1e9
 _BYTES_PER_MBIT: Final = 125_000.0
 _J_PER_BYTE_PER_NJ_PER_BIT: Final = 8e-9
 
@@ -32,9 +41,21 @@ def server_value(server_id: str, section: ServerSection, models: Iterable[str]) 
         kv_tokens=section.kv_tokens or section.slots * section.context_tokens,
         context_tokens=section.context_tokens,
         link=link_value(section.link),
-        speed=speed_profile(section.speed or ASSUMED_SPEED),
+        speed=_speed(section),
         power=UNKNOWN_POWER if section.power is None else power_profile(section.power),
+        batching=section.batching,
+        step_tokens=section.step_tokens,
+        caches_prefixes=section.caches_prefixes,
+        rests=tuple(_rest(rest) for rest in section.rests),
     )
+
+
+def _speed(section: ServerSection) -> SpeedProfile:
+    return speed_profile(section.speed or ASSUMED_SPEED) if section.timing is None else timed_profile(section.timing)
+
+
+def _rest(section: RestSection) -> Rest:
+    return Rest(after_s=section.after_s, watts=section.watts, wake_s=section.wake_s, wake_j=section.wake_j)
 
 
 def service_value(name: str, section: ServiceSection) -> Service:
@@ -86,6 +107,20 @@ def speed_profile(section: SpeedSection) -> SpeedProfile:
         decode_token_s=together_s - overhead_s * (1.0 - others_share),
         weights_read_s=alone_s - overhead_s,
         step_overhead_s=overhead_s,
+        request_overhead_s=section.request_overhead_ms / _MS_PER_S,
+    )
+
+
+def timed_profile(section: TimingSection) -> SpeedProfile:
+    """Make a profile of measured constants."""
+    return SpeedProfile(
+        prefill_token_s=section.prefill_us_per_token / _US_PER_S,
+        decode_token_s=section.decode_us_per_sequence / _US_PER_S,
+        weights_read_s=section.weights_read_ms / _MS_PER_S,
+        attention_pair_s=section.attention_ns_per_pair / _NS_PER_S,
+        context_token_s=section.context_ns_per_token / _NS_PER_S,
+        step_overhead_s=section.step_overhead_ms / _MS_PER_S,
+        sequence_overhead_s=section.sequence_overhead_us / _US_PER_S,
         request_overhead_s=section.request_overhead_ms / _MS_PER_S,
     )
 

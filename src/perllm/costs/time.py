@@ -6,14 +6,26 @@ from perllm.domain.profile import SpeedProfile
 from perllm.domain.server import Link
 
 
-def prefill_s(speed: SpeedProfile, tokens: float) -> float:
-    """Time to read a prompt of `tokens`, which occupies the whole engine."""
-    return max(tokens * speed.prefill_token_s, speed.weights_read_s) + speed.step_overhead_s
+def attention_pairs(tokens: float, before: float = 0.0) -> float:
+    """Count the pairs that attention looks at when `tokens` are read behind `before` tokens that are known already."""
+    return tokens * (before + tokens / 2)
 
 
-def decode_step_s(speed: SpeedProfile, batch: int) -> float:
-    """Time of one decode step over `batch` sequences: the longer of arithmetic and one pass over the weights."""
-    return max(batch * speed.decode_token_s, speed.weights_read_s) + speed.step_overhead_s
+def prefill_s(speed: SpeedProfile, tokens: float, before: float = 0.0) -> float:
+    """Time of a step that reads a prompt of `tokens` behind `before` cached ones and does nothing else."""
+    arithmetic_s = tokens * speed.prefill_token_s + attention_pairs(tokens, before) * speed.attention_pair_s
+    return max(arithmetic_s, speed.weights_read_s) + speed.step_overhead_s
+
+
+def decode_step_s(speed: SpeedProfile, batch: int, context_tokens: float = 0.0) -> float:
+    """Time of one decode step over `batch` sequences that have `context_tokens` in the cache together.
+
+    The longer of arithmetic and memory traffic (one pass over the weights, shared, and one over everybody's context),
+    plus overheads.
+    """
+    memory_s = speed.weights_read_s + context_tokens * speed.context_token_s
+    overhead_s = speed.step_overhead_s + batch * speed.sequence_overhead_s
+    return max(batch * speed.decode_token_s, memory_s) + overhead_s
 
 
 def upload_s(link: Link, payload_bytes: float) -> float:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec import Struct
 
 
 class SpeedProfile(Struct, frozen=True, kw_only=True):
-    """How long an engine's steps take.
+    """How long an engine's steps take: the longer of arithmetic and memory traffic, plus overheads.
 
-    A decode step over a batch takes the longer of `decode_token_s` per sequence (arithmetic) and `weights_read_s` (one
-    pass over the weights, shared by the batch), plus `step_overhead_s`. A prompt takes `prefill_token_s` per token.
-    `request_overhead_s` is spent once per request outside the engine's steps.
+    Arithmetic: `prefill_token_s` for each token of a prompt that is read, `attention_pair_s` for each pair of such a
+    token and one before it, `decode_token_s` for each sequence that writes. Memory traffic: `weights_read_s` once,
+    shared by everything in the step, and `context_token_s` for each token that writing sequences have in the cache.
+    Overheads: `step_overhead_s` once, `sequence_overhead_s` for each writing sequence. `request_overhead_s` is spent
+    once per request outside the engine's steps.
     """
 
     prefill_token_s: float
     decode_token_s: float
     weights_read_s: float = 0.0
+    attention_pair_s: float = 0.0
+    context_token_s: float = 0.0
     step_overhead_s: float = 0.0
+    sequence_overhead_s: float = 0.0
     request_overhead_s: float = 0.0
 
 
@@ -27,3 +34,24 @@ class PowerProfile(Struct, frozen=True, kw_only=True):
     prefill_w: float
     decode_w: float
     decode_full_w: float
+
+
+class Rest(Struct, frozen=True, kw_only=True):
+    """A state that a machine falls into by itself once it has been idle for `after_s`: model unloaded, or asleep.
+
+    There it draws `watts`. The next request wakes it, which takes `wake_s` at idle power and `wake_j` on top.
+    """
+
+    after_s: float
+    watts: float
+    wake_s: float
+    wake_j: float = 0.0
+
+
+class Batching(StrEnum):
+    """How an engine fits prompts in between the steps of sequences that write."""
+
+    PREFILL_FIRST = "prefill-first"
+    """Prompts are read whole as soon as there is room, several in one step; writing stands still meanwhile."""
+    CHUNKED = "chunked"
+    """Prompts are read in pieces beside writing: every step works on at most so many tokens."""

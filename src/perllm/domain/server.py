@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from perllm.domain.profile import PowerProfile, SpeedProfile
+from perllm.domain.profile import Batching, PowerProfile, Rest, SpeedProfile
 
 
 class Tier(StrEnum):
@@ -30,7 +30,8 @@ class Server(Struct, frozen=True, kw_only=True):
 
     `models` are the names clients may ask for that this server answers with an equivalent model. `slots` is how many
     requests its engine works on at once, `kv_tokens` how many tokens fit its cache, `context_tokens` how many of them
-    one request may use.
+    one request may use. `step_tokens` bounds what one step reads and writes, `caches_prefixes` says whether the start
+    of an earlier prompt need not be read again. `rests` are the states it falls into when idle, the deepest last.
     """
 
     server_id: str
@@ -42,3 +43,7 @@ class Server(Struct, frozen=True, kw_only=True):
     link: Link
     speed: SpeedProfile
     power: PowerProfile
+    batching: Batching = Batching.PREFILL_FIRST
+    step_tokens: int = 2048
+    caches_prefixes: bool = False
+    rests: tuple[Rest, ...] = ()
