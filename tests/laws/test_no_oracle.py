@@ -18,11 +18,13 @@ from perllm.journal.recording import Recording
 from perllm.scheduling.policies import REGISTRY, make_policy
 from perllm.scheduling.scheduler import Scheduler
 from perllm.simulation.job import Job
+from perllm.simulation.probes import Probes
 from perllm.simulation.simulator import Simulator
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
 
-SCENARIO = scenario_value(load_scenario(Path(__file__).parents[2] / "scenarios" / "small.yaml"))
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+SCENARIO = scenario_value(load_scenario(SCENARIOS / "small.yaml"), SCENARIOS)
 SHORT = replace(SCENARIO, workload=replace(SCENARIO.workload, requests=40))
 
 
@@ -62,9 +64,8 @@ def entries_of(policy: str, seed: int, arrivals: list[tuple[float, Job]]) -> lis
         ),
         [entries.append],
     )
-    simulator = Simulator(
-        brain=brain, world=World(SHORT.servers, SHORT.world, seed), arrivals=arrivals, probe_interval_s=5.0
-    )
+    world = World(SHORT.servers, SHORT.world, seed)
+    simulator = Simulator(brain=brain, world=world, arrivals=arrivals, probes=Probes(world, SHORT.world))
     brain.configure(SHORT.servers, SHORT.services, 0.0)
     simulator.run()
     return entries

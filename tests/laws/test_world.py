@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from perllm.domain.attempt import Ending, EndingKind, Progress
 from perllm.domain.request import Request, Requirement
-from perllm.simulation.engine import Engine, Report
+from perllm.simulation.agenda import Report
+from perllm.simulation.engine import Engine
 from perllm.simulation.job import Job, Truth
-from perllm.simulation.scenario import Outage
+from perllm.simulation.trouble import Outage
 from tests.unit.simulation.machines import SERVER
 
 Plan = list[tuple[float, Job, float | None]]

@@ -14,7 +14,7 @@ from perllm.emulator.answer import TOKEN as TOKEN_TEXT
 from perllm.emulator.app import Emulator
 from perllm.emulator.settings import EmulatorSettings
 from perllm.simulation.job import Job, Truth
-from perllm.simulation.scenario import Outage
+from perllm.simulation.trouble import Outage
 from tests.parity.virtual_loop import virtual_loop
 
 HOST = "127.0.0.1"

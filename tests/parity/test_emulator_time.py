@@ -12,9 +12,11 @@ from perllm.domain.profile import PowerProfile, SpeedProfile
 from perllm.domain.server import Link, Server, Tier
 from perllm.domain.service import Service
 from perllm.emulator.settings import EmulatorSettings
-from perllm.simulation.engine import Engine, Report
+from perllm.simulation.agenda import Report
+from perllm.simulation.engine import Engine
 from perllm.simulation.job import Job
-from perllm.simulation.scenario import Lengths, Outage, Scenario, ServiceLoad, Workload
+from perllm.simulation.scenario import Lengths, Scenario, ServiceLoad, Workload
+from perllm.simulation.trouble import Outage
 from perllm.simulation.workload import jobs
 from tests.parity.harness import Seen, call, client, see, serve_emulator
 from tests.parity.virtual_loop import run_virtual

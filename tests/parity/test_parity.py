@@ -26,8 +26,10 @@ from perllm.machines.engines import EngineKind, Upstream
 from perllm.scheduling.policies import make_policy
 from perllm.scheduling.scheduler import Scheduler
 from perllm.simulation.job import Job
-from perllm.simulation.scenario import Lengths, Outage, Scenario, ServiceLoad, Workload, WorldSettings
+from perllm.simulation.probes import Probes
+from perllm.simulation.scenario import Lengths, Scenario, ServiceLoad, Workload, WorldSettings
 from perllm.simulation.simulator import Simulator
+from perllm.simulation.trouble import Outage, Trouble
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
 from perllm.wire.call import Endpoint, parse_call
@@ -99,7 +101,8 @@ def scenario_of(policy: str) -> Scenario:
             },
         ),
         world=WorldSettings(
-            probe_interval_s=PROBE_INTERVAL_S, outages=(Outage(server_id="edge-2", from_s=31.3, to_s=47.9),)
+            probe_interval_s=PROBE_INTERVAL_S,
+            trouble=Trouble(outages=(Outage(server_id="edge-2", from_s=31.3, to_s=47.9),)),
         ),
         policy=policy,
     )
@@ -126,12 +129,12 @@ def as_the_gateway_reads_it(job: Job) -> Job:
 def simulated(scenario: Scenario, seed: int, arrivals: list[tuple[float, Job]]) -> list[Entry]:
     """Run the simulator."""
     entries: list[Entry] = []
-    brain = brain_of(scenario, seed, entries)
+    brain, world = brain_of(scenario, seed, entries), World(scenario.servers, scenario.world, seed)
     simulator = Simulator(
         brain=brain,
-        world=World(scenario.servers, scenario.world, seed),
+        world=world,
         arrivals=[(at_s, as_the_gateway_reads_it(job)) for at_s, job in arrivals],
-        probe_interval_s=scenario.world.probe_interval_s,
+        probes=Probes(world, scenario.world),
     )
     brain.configure(scenario.servers, scenario.services, 0.0)
     simulator.run()
@@ -146,7 +149,7 @@ async def served(scenario: Scenario, seed: int, arrivals: list[tuple[float, Job]
         upstreams = []
         for server in truth:
             settings = EmulatorSettings(server=server, model="m", frames_every_s=1.0)
-            outages = [each for each in scenario.world.outages if each.server_id == server.server_id]
+            outages = [each for each in scenario.world.trouble.outages if each.server_id == server.server_id]
             address = await stack.enter_async_context(serve_emulator(settings, outages))
             upstreams.append(upstream(server.server_id, address))
         gateway = Gateway(

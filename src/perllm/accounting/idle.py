@@ -14,6 +14,25 @@ class IdleAccounting(StrEnum):
     NONE = "none"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleJoules:
+    """What a meter says of one machine's idling: while powered on, while resting, and for waking."""
+
+    powered_j: float = 0.0
+    resting_j: float = 0.0
+    waking_j: float = 0.0
+
+    def counted_j(self, rule: IdleAccounting) -> float:
+        """Return the joules that count: resting is being switched off."""
+        match rule:
+            case IdleAccounting.ALL:
+                return self.powered_j + self.resting_j + self.waking_j
+            case IdleAccounting.POWERED:
+                return self.powered_j + self.waking_j
+            case IdleAccounting.NONE:
+                return 0.0
+
+
 @dataclass(slots=True)
 class IdleAccount:
     """Idle power of one server, integrated over the time that counts: `advance` before changing anything."""

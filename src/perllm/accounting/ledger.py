@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from perllm.accounting.idle import IdleAccounting
+from perllm.accounting.idle import IdleAccounting, IdleJoules
 from perllm.accounting.result import render
 from perllm.accounting.totals import Totals
 from perllm.domain.action import Action, Dispatch, Fate, Finish, Outcome, PowerState, SetPower
@@ -80,13 +80,16 @@ class Ledger:
         seed: int | None,
         finished_at_s: float,
         server_joules: Mapping[str, float] | None = None,
+        idle_joules: Mapping[str, IdleJoules] | None = None,
         timing: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the result object: plain values, ready for JSON; what is not known is None.
 
         `server_joules` is what each server's meter counted above idle: attempts' joules are checked against it.
+        `idle_joules` is what it counted of idling, in place of idle watts times the time in the fleet.
         """
+        self._totals.advance_idle(finished_at_s, idle_joules or {})
         counts = self.counts()
         laws = {
             "requests_conserved": not self._totals.stray_requests and counts.submitted == counts.accounted,
@@ -100,7 +103,7 @@ class Ledger:
             "scenario": scenario,
             "policy": policy,
             "seed": seed,
-            **render(self._totals, finished_at_s),
+            **render(self._totals),
             "settings": {**(settings or {}), "idle": self._totals.idle.value},
             "laws": laws,
             "timing": dict(timing or {}),

@@ -18,13 +18,12 @@ from perllm.domain.service import Service
 _LEAST_CERTAIN_FIRST = (EnergyMethod.DECLARED, EnergyMethod.MODELLED, EnergyMethod.MEASURED)
 
 
-def render(totals: Totals, finished_at_s: float) -> dict[str, Any]:
+def render(totals: Totals) -> dict[str, Any]:
     """Return requests, services, joules, seconds, tokens, prediction errors and servers.
 
     Seconds and `throughput_tokens_per_s` are those of completed requests, `goodput_tokens_per_s` of those in
-    time. `makespan_s` runs from the first arrival to the last end; idle joules run up to `finished_at_s`.
+    time. `makespan_s` runs from the first arrival to the last end.
     """
-    totals.advance_idle(finished_at_s)
     services, makespan_s = totals.services.values(), totals.makespan_s
     return {
         "requests": _requests(services),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, isclose
 
-from perllm.accounting.idle import IdleAccount, IdleAccounting
+from perllm.accounting.idle import IdleAccount, IdleAccounting, IdleJoules
 from perllm.accounting.tally import PredictionTally, ServerTally, ServiceTally
 from perllm.domain.action import Dispatch, Fate, Outcome
 from perllm.domain.attempt import Ending
@@ -89,10 +89,12 @@ class Totals:
         idle.advance(at_s)
         idle.awake = awake
 
-    def advance_idle(self, now_s: float) -> None:
-        """Integrate every server's idle power up to `now_s`."""
-        for server in self.servers.values():
+    def advance_idle(self, now_s: float, metered: Mapping[str, IdleJoules]) -> None:
+        """Integrate every server's idle power up to `now_s`, except where a meter has done it."""
+        for server_id, server in self.servers.items():
             server.idle.advance(now_s)
+            if server_id in metered:
+                server.idle.joules = metered[server_id].counted_j(self.idle)
 
     def submit(self, service: str, at_s: float) -> None:
         """Count an arrival."""

@@ -41,7 +41,7 @@ def simulate(
     Example: [bold]perllm simulate scenarios/small.yaml --policy energy-greedy --seed 7[/bold]
     """
     check_target(json)
-    chosen = _overridden(scenario_value(load_scenario(scenario)), policy, requests, rate)
+    chosen = _overridden(scenario_value(load_scenario(scenario), scenario.parent), policy, requests, rate)
     with ExitStack() as open_until_done:
         over = open_until_done.enter_context(_bar(chosen.workload.requests))
         sinks = [open_until_done.enter_context(closing(_writer(journal, chosen, seed)))] if journal else []

@@ -10,7 +10,10 @@ from perllm.config.scenario_schema import ScenarioFile
 from perllm.config.schema import GatewayFile, GatewayServiceSection
 from perllm.config.server_schema import ServerSection
 from perllm.config.service_schema import ServiceSection
+from perllm.config.world_schema import DriftSection, LieSection, OutageSection, SlowdownSection, TenantSection
 from perllm.scheduling.policies import REGISTRY
+
+Placed = OutageSection | SlowdownSection | DriftSection | TenantSection | LieSection
 
 
 def gateway_mistake(file: GatewayFile) -> Mistake | None:
@@ -46,8 +49,26 @@ def _scenario_mistakes(file: ScenarioFile) -> Iterator[Mistake]:
     for name, load in file.workload.loads.items():
         yield from _reference(("workload", "loads", name), "service", name, file.services)
         yield from _reference(("workload", "loads", name, "model"), "model", load.model, models)
-    for place, outage in enumerate(file.world.outages):
-        yield from _reference(("world", "outages", place, "server"), "server", outage.server, file.servers)
+    yield from _troubles(file)
+
+
+def _troubles(file: ScenarioFile) -> Iterator[Mistake]:
+    world = file.world
+    lists: dict[str, tuple[Placed, ...]] = {
+        "outages": world.outages, "slowdowns": world.slowdowns, "drifts": world.drifts, "tenants": world.tenants,
+        "lies": world.lies,
+    }  # fmt: skip
+    for key, troubles in lists.items():
+        for number, trouble in enumerate(troubles):
+            yield from _reference(("world", key, number, "server"), "server", trouble.server, file.servers)
+    for name, site in world.sites.items():
+        for number, server in enumerate(site.servers):
+            yield from _reference(("world", "sites", name, "servers", number), "server", server, file.servers)
+    places = {*file.servers, *world.sites}
+    for number, outage in enumerate(world.link_outages):
+        yield from _reference(("world", "link_outages", number, "place"), "server or site", outage.place, places)
+    for number, place in enumerate((world.bandwidth and world.bandwidth.places) or ()):
+        yield from _reference(("world", "bandwidth", "places", number), "server or site", place, places)
 
 
 def _policy(name: str) -> Iterator[Mistake]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from perllm.config.scenario_schema import LengthsSection, LoadSection, ScenarioFile, WorkloadSection, WorldSection
+from pathlib import Path
+
+from perllm.config.scenario_schema import LengthsSection, LoadSection, ScenarioFile, WorkloadSection
 from perllm.config.values import scheduler_settings, server_value, service_value
-from perllm.simulation.scenario import Lengths, Outage, Scenario, ServiceLoad, Workload, WorldSettings
+from perllm.config.world_parts import world_settings
+from perllm.simulation.scenario import Lengths, Scenario, ServiceLoad, Workload
 
 
-def scenario_value(file: ScenarioFile) -> Scenario:
-    """Make the scenario; its servers answer for the names in their own `models`."""
+def scenario_value(file: ScenarioFile, folder: Path) -> Scenario:
+    """Make the scenario; its servers answer for the names in their own `models`.
+
+    Files that it names are looked for in `folder`. Raises ConfigError for one that cannot be read.
+    """
     return Scenario(
         name=file.name,
         servers=tuple(server_value(name, section, section.models) for name, section in file.servers.items()),
         services=tuple(service_value(name, section) for name, section in file.services.items()),
         workload=_workload(file.workload),
         policy=file.scheduler.policy,
-        world=_world(file.world),
+        world=world_settings(file.world, folder),
         scheduler=scheduler_settings(file.scheduler),
     )
 
@@ -45,15 +51,3 @@ def _load(section: LoadSection) -> ServiceLoad:
 
 def _lengths(section: LengthsSection) -> Lengths:
     return Lengths(median_tokens=section.median, sigma=section.sigma, minimum=section.minimum, maximum=section.maximum)
-
-
-def _world(section: WorldSection) -> WorldSettings:
-    outages = (Outage(server_id=out.server, from_s=out.from_s, to_s=out.to_s) for out in section.outages)
-    return WorldSettings(
-        prior_error=section.prior_error,
-        service_noise=section.service_noise,
-        link_jitter=section.link_jitter,
-        probe_interval_s=section.probe_interval_s,
-        outages=tuple(outages),
-        idle=section.idle,
-    )

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from perllm.accounting.idle import IdleAccounting
 from perllm.config.kinds import Count, ModelName, Name, NotNegative, Positive, Section, Share, Text
 from perllm.config.server_schema import ServerSection
 from perllm.config.service_schema import SchedulerSection, ServiceSection
+from perllm.config.world_schema import WorldSection
 
 
 class LengthsSection(Section, frozen=True, kw_only=True):
@@ -50,30 +50,6 @@ class WorkloadSection(Section, frozen=True, kw_only=True):
     requests: Count
     rate_per_s: Positive
     loads: Annotated[dict[Name, LoadSection], Meta(min_length=1, description="one entry for every service")]
-
-
-class OutageSection(Section, frozen=True, kw_only=True):
-    """A time at which a server does not answer, in seconds from the start."""
-
-    server: Name
-    from_s: NotNegative
-    to_s: Positive
-
-    def __post_init__(self) -> None:
-        """Refuse an outage that ends before it begins."""
-        if self.to_s <= self.from_s:
-            raise ValueError("to_s must be later than from_s")
-
-
-class WorldSection(Section, frozen=True, kw_only=True):
-    """What the scheduler is not told: how far the truth lies from the profiles, and what goes wrong."""
-
-    prior_error: Share = 0.2
-    service_noise: NotNegative = 0.05
-    link_jitter: NotNegative = 0.1
-    probe_interval_s: Positive = 5.0
-    outages: tuple[OutageSection, ...] = ()
-    idle: IdleAccounting = IdleAccounting.ALL
 
 
 class ScenarioFile(Section, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from perllm.scheduling.settings import SchedulerSettings
 _MS_PER_S: Final = 1e3
 _US_PER_S: Final = 1e6
 _NS_PER_S: Final = 1e9
-_BYTES_PER_MBIT: Final = 125_000.0
+BYTES_PER_MBIT: Final = 125_000.0
 _J_PER_BYTE_PER_NJ_PER_BIT: Final = 8e-9
 
 # Our choice, of the order of an 8B model on a good CPU: corrected by what is learned while serving.
@@ -84,8 +84,8 @@ def link_value(section: LinkSection) -> Link:
     """Make a link."""
     return Link(
         rtt_s=section.rtt_ms / _MS_PER_S,
-        up_bytes_per_s=section.up_mbit_per_s * _BYTES_PER_MBIT,
-        down_bytes_per_s=section.down_mbit_per_s * _BYTES_PER_MBIT,
+        up_bytes_per_s=section.up_mbit_per_s * BYTES_PER_MBIT,
+        down_bytes_per_s=section.down_mbit_per_s * BYTES_PER_MBIT,
         j_per_byte=section.nj_per_bit * _J_PER_BYTE_PER_NJ_PER_BIT,
     )
 

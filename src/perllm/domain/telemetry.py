@@ -6,11 +6,15 @@ from msgspec import Struct
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """A probe's answer. `measured_at_s` is when it was true, which may be long before it is told."""
+    """A probe's answer. `measured_at_s` is when it was true, which may be long before it is told.
+
+    `ready_in_s`: how long the server would have taken to begin with a request, being asleep or without its model.
+    """
 
     server_id: str
     healthy: bool
     measured_at_s: float
+    ready_in_s: float = 0.0
 
 
 Fact = Health

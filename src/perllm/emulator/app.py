@@ -14,7 +14,7 @@ from perllm.emulator.order import Order, OrderBook
 from perllm.emulator.settings import EmulatorSettings, Fault
 from perllm.emulator.ticker import Events, Ticker
 from perllm.simulation.engine import Engine
-from perllm.simulation.scenario import Outage
+from perllm.simulation.trouble import Outage
 from perllm.wire.call import Call, Endpoint, parse_call
 from perllm.wire.errors import CallError, error_body
 from perllm.wire.models import render_models

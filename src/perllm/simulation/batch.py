@@ -1,132 +1,184 @@
-"""The sequences an engine decodes together, stepped in closed form between the instants at which the batch changes."""
+"""The sequences an engine writes together, stepped in closed form between the instants at which the batch changes."""
 
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from math import ceil, inf
+from math import inf
+from typing import NamedTuple
 
 from perllm.costs.attribution import OccupancyMeter
-from perllm.costs.energy import decode_w
-from perllm.costs.time import decode_step_s
-from perllm.domain.profile import PowerProfile, SpeedProfile
+from perllm.costs.energy import decode_w, mixed_w, prefill_w
+from perllm.costs.steps import Steps
+from perllm.domain.server import Server
 from perllm.simulation.sequence import Sequence
 
 
-class DecodeBatch:
-    """Every step gives every member one token and lasts `decode_step_s` times the members' mean service factor.
+class Portion(NamedTuple):
+    """What each of some steps reads beside writing: tokens, pairs to attend to, and the readers' noise factors."""
 
-    Steps are whole: who joins or leaves does so between two of them, at `turn_at_s`, which is infinite while nothing
-    decodes. Only an aborted member leaves at once; the step under way goes on without it.
+    tokens: float
+    pairs: float
+    factors: float
+    readers: int
+    steps: int
+
+
+class Batch:
+    """Every step gives every member one token. Steps are whole: who joins or leaves does so between two of them.
+
+    `turn_at_s` is the end of the steps under way, infinite while nothing is written. A step's time is that of
+    `costs.steps` times the mean of its sequences' own factors, times the pace of the machine.
     """
 
     __slots__ = (
-        "_factors", "_members", "_meter", "_planned", "_since_s", "_step_s", "_steps", "_table_s", "_watts",
-        "turn_at_s",
+        "_arithmetic_s", "_context_token_s", "_factors", "_members", "_overhead_s", "_planned", "_reading_w", "_run",
+        "_since_s", "_speed", "_steps", "_watts", "context_tokens", "meter", "turn_at_s",
     )  # fmt: skip
 
-    def __init__(self, speed: SpeedProfile, power: PowerProfile, slots: int) -> None:
-        self._table_s = tuple(decode_step_s(speed, size) for size in range(slots + 1))
-        self._watts = tuple(decode_w(power, size, slots) for size in range(slots + 1))
-        self._meter = OccupancyMeter()
+    def __init__(self, server: Server) -> None:
+        speed, power, sizes = server.speed, server.power, range(server.slots + 1)
+        self._speed = speed
+        self._context_token_s = speed.context_token_s
+        self._arithmetic_s = tuple(size * speed.decode_token_s for size in sizes)
+        self._overhead_s = tuple(speed.step_overhead_s + size * speed.sequence_overhead_s for size in sizes)
+        self._watts = tuple(decode_w(power, size, server.slots) for size in sizes)
+        self._reading_w = prefill_w(power)
+        self.meter = OccupancyMeter()
         self._members: list[tuple[int, int, Sequence]] = []
+        self.context_tokens = 0
         self._factors = 0.0
         self._steps = 0
+        self._run = Steps(0.0, 0.0, 0.0, 0.0)
         self._planned = 0
         self._since_s = 0.0
-        self._step_s = inf
         self.turn_at_s = inf
 
     def __len__(self) -> int:
         return len(self._members)
 
     @property
-    def spent_j(self) -> float:
-        """Joules above idle that decoding has drawn so far."""
-        return self._meter.spent_j
+    def newest(self) -> Sequence:
+        """The member that was sent last."""
+        return max(self._members, key=lambda member: member[1])[2]
 
     def join(self, sequence: Sequence, at_s: float) -> None:
-        """Take in a sequence between two steps; it has all but its first token still to come."""
-        tokens = sequence.job.truth.output_tokens - 1
-        sequence.steps_before = self._steps - 1
-        heappush(self._members, (self._steps + tokens, sequence.number, sequence))
+        """Take in a sequence between two steps; reading its prompt has given it a token."""
+        sequence.steps_before = self._steps - sequence.written
+        heappush(self._members, (sequence.steps_before + sequence.output_tokens, sequence.number, sequence))
+        self.context_tokens += sequence.context_tokens
         self._factors += sequence.job.truth.service_factor
-        self._meter.join(sequence.attempt_id, at_s)
+        self.meter.join(sequence.attempt_id, at_s)
 
-    def run(self, at_s: float) -> None:
-        """Decode from now on, until the first member has all its tokens."""
+    def write(self, at_s: float, pace: float, room_tokens: int) -> None:
+        """Write from now on, until the first member has all its tokens or the cache is full."""
         size = len(self._members)
-        self._meter.advance(at_s)
-        self._meter.watts = self._watts[size]
-        self._plan(at_s)
+        scale = pace * self._factors / size
+        memory_s = self._speed.weights_read_s + self.context_tokens * self._context_token_s
+        self._run = Steps(
+            self._arithmetic_s[size] * scale,
+            memory_s * scale,
+            size * self._context_token_s * scale,
+            self._overhead_s[size] * scale,
+        )
+        self.meter.advance(at_s)
+        self.meter.watts = self._watts[size]
+        self._begin(at_s, min(self._members[0][0] - self._steps, room_tokens // size))
+
+    def write_beside(self, at_s: float, pace: float, portion: Portion) -> float:
+        """Write and read in the same steps; return the watts that reading adds, which belong to the readers.
+
+        The members go on paying what writing alone would have cost them.
+        """
+        speed, size = self._speed, len(self._members)
+        scale = pace * (self._factors + portion.factors) / (size + portion.readers)
+        reading_s = portion.tokens * speed.prefill_token_s + portion.pairs * speed.attention_pair_s
+        writing_s, overhead_s = self._arithmetic_s[size], self._overhead_s[size]
+        memory_s = speed.weights_read_s + self.context_tokens * self._context_token_s
+        arithmetic_s = writing_s + reading_s
+        self._run = Steps(
+            arithmetic_s * scale, memory_s * scale, size * self._context_token_s * scale, overhead_s * scale
+        )
+        # With nobody writing, a prompt too short for its arithmetic to rule draws what one writer does.
+        watts = mixed_w(self._reading_w, self._watts[max(size, 1)], arithmetic_s, memory_s)
+        alone = (max(writing_s, memory_s) + overhead_s) / (max(arithmetic_s, memory_s) + overhead_s)
+        self.meter.advance(at_s)
+        self.meter.watts = self._watts[size] * alone
+        first_end = self._members[0][0] - self._steps if size else portion.steps
+        self._begin(at_s, min(first_end, portion.steps))
+        return watts - self.meter.watts
 
     def interrupt(self, at_s: float) -> None:
         """Stop at the first end of a step that is not before `at_s`."""
-        steps = self._steps_until(at_s)
+        steps = self._run.until(at_s - self._since_s)
         if steps < self._planned:
-            self._planned = steps
-            self.turn_at_s = self._since_s + steps * self._step_s
+            self._begin(self._since_s, steps)
 
-    def pause(self) -> list[Sequence]:
-        """Stop at the turn; return the members that have all their tokens, which leave."""
-        at_s = self.turn_at_s
-        self._steps += self._planned
+    def pause(self, at_s: float) -> tuple[int, list[Sequence]]:
+        """Stop at the turn; return how many steps were made, and the members that have all their tokens, who leave."""
+        made = self._planned
+        self._steps += made
+        self.context_tokens += made * len(self._members)
         self.turn_at_s = inf
-        self._meter.advance(at_s)
-        self._meter.watts = 0.0
+        self.meter.advance(at_s)
+        self.meter.watts = 0.0
         finished = []
         while self._members and self._members[0][0] <= self._steps:
-            finished.append(self._leave(heappop(self._members)[2], at_s))
-        return finished
+            finished.append(self._leave(heappop(self._members)[2], 0, at_s))
+        return made, finished
 
-    def abort(self, sequence: Sequence, at_s: float) -> None:
-        """Drop a member at once, in the midst of a step or while prompts are read."""
+    def drop(self, sequence: Sequence, at_s: float) -> None:
+        """Let a member go at once. The step under way goes on without it; with nobody left it stops."""
+        made = self._made(at_s)
         self._members = [member for member in self._members if member[2] is not sequence]
         heapify(self._members)
-        self._leave(sequence, at_s)
-        if self.turn_at_s == inf:
-            return
-        steps = self._steps_until(at_s)
-        self._steps += steps
-        self._meter.watts = self._watts[len(self._members)]
-        self._plan(self._since_s + steps * self._step_s)
+        self._leave(sequence, made, at_s)
+        if not self._members:
+            self.stop(at_s)
+        elif self.turn_at_s < inf:
+            self.interrupt(at_s)
+
+    def break_off(self, at_s: float) -> int:
+        """Stop at once, losing the step under way; return how many were made."""
+        made = self._made(at_s)
+        self._steps += made
+        self.context_tokens += made * len(self._members)
+        self.stop(at_s)
+        return made
+
+    def stop(self, at_s: float) -> None:
+        """Break off the step under way."""
+        self.meter.advance(at_s)
+        self.meter.watts = 0.0
+        self.turn_at_s = inf
 
     def clear(self, at_s: float) -> list[Sequence]:
         """Drop all members at once and return them."""
-        dropped = [self._leave(member[2], at_s) for member in sorted(self._members)]
+        made = self._made(at_s)
+        dropped = [self._leave(member[2], made, at_s) for member in sorted(self._members)]
         self._members = []
-        self._meter.watts = 0.0
-        self.turn_at_s = inf
+        self.stop(at_s)
         return dropped
 
     def tokens(self, sequence: Sequence, at_s: float) -> int:
         """Count the tokens a member has by now, its first included."""
-        steps = self._steps
-        if self.turn_at_s < inf and at_s > self._since_s:
-            steps += int((at_s - self._since_s) / self._step_s)
-        return steps - sequence.steps_before
+        return self._steps + self._made(at_s) - sequence.steps_before
 
-    def _plan(self, at_s: float) -> None:
-        size = len(self._members)
+    def _begin(self, at_s: float, steps: int) -> None:
         self._since_s = at_s
-        if size == 0:
-            self.turn_at_s = inf
-            return
-        self._step_s = self._table_s[size] * (self._factors / size)
-        self._planned = self._members[0][0] - self._steps
-        self.turn_at_s = at_s + self._planned * self._step_s
+        self._planned = steps
+        self.turn_at_s = at_s + self._run.total_s(steps)
 
-    def _steps_until(self, at_s: float) -> int:
-        """Count the steps of the present run up to the first end of a step that is not before `at_s`."""
-        if at_s <= self._since_s:
-            return 0
-        steps = ceil((at_s - self._since_s) / self._step_s)
-        # The division may have rounded down across a whole number.
-        return steps if self._since_s + steps * self._step_s >= at_s else steps + 1
+    def _made(self, at_s: float) -> int:
+        """Count the steps of the present run that are over by now."""
+        return min(self._run.within(at_s - self._since_s), self._planned) if self.turn_at_s < inf else 0
 
-    def _leave(self, sequence: Sequence, at_s: float) -> Sequence:
-        sequence.infer_j += self._meter.leave(sequence.attempt_id, at_s)
+    def _leave(self, sequence: Sequence, made: int, at_s: float) -> Sequence:
+        """Settle a member's account; `made` steps of the present run are not in the batch's count yet."""
+        sequence.written = self._steps + made - sequence.steps_before
+        sequence.infer_j += self.meter.leave(sequence.attempt_id, at_s)
+        self.context_tokens -= sequence.context_tokens - made
         self._factors -= sequence.job.truth.service_factor
-        if self._meter.occupants == 0:
+        if self.meter.occupants == 0:
             # Sums of floats drift by rounding: an empty batch starts afresh.
             self._factors = 0.0
         return sequence

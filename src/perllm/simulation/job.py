@@ -6,12 +6,16 @@ from msgspec import Struct
 
 from perllm.domain.request import Request
 
+# One token as a `chat.completion.chunk` event with a short id and model name (238 bytes from llama.cpp, measured).
+STREAMED_TOKEN_BYTES = 250.0
+
 
 class Truth(Struct, frozen=True, kw_only=True):
     """What will be true of one request.
 
     `service_factor` multiplies the engine's time for it, `link_factor` its time on links: noise around 1.
-    `leaves_at_s` is when the client hangs up, unless it was answered before.
+    `leaves_at_s` is when the client hangs up, unless it was answered before. `blocks` are ids of the prompt's 512-token
+    pieces: equal ids at the start of two prompts are a shared prefix. A streamed token weighs `token_bytes`.
     """
 
     prompt_tokens: int
@@ -20,6 +24,8 @@ class Truth(Struct, frozen=True, kw_only=True):
     service_factor: float = 1.0
     link_factor: float = 1.0
     leaves_at_s: float | None = None
+    blocks: tuple[int, ...] = ()
+    token_bytes: float = STREAMED_TOKEN_BYTES
 
     def __post_init__(self) -> None:
         """Refuse an answer of no tokens: an engine knows it has finished by a token."""

@@ -1,75 +1,104 @@
-"""What an engine computes: a queue of prompts, one of them being read, and the sequences that decode."""
+"""What an engine computes: prompts that wait, prompts that are read, and the batch that writes."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from math import inf
 
-from perllm.costs.energy import prefill_w
-from perllm.costs.time import prefill_s
+from perllm.costs.attribution import OccupancyMeter
+from perllm.costs.energy import decode_w, mixed_w, prefill_w
+from perllm.costs.time import attention_pairs
+from perllm.domain.profile import Batching
 from perllm.domain.server import Server
-from perllm.simulation.batch import DecodeBatch
+from perllm.simulation.batch import Batch, Portion
+from perllm.simulation.prefix_cache import PrefixCache
+from perllm.simulation.rest import Repose
 from perllm.simulation.sequence import Place, Sequence
+
+Pace = Callable[[float], float]
+
+
+def steady(at_s: float) -> float:
+    """Return the pace of a machine that nothing slows down."""
+    return 1.0
 
 
 class Processor:
-    """Continuous batching, prompts first.
+    """Continuous batching. Prompts come in the order of their arrival, as soon as a slot and cache for them are free.
 
-    Prompts are read one at a time in the order in which they came, and decoding stands still meanwhile. Up to `slots`
-    sequences are inside; the others queue. A prompt's joules belong to it; those of decoding are shared equally by the
-    sequences in the batch. `turn_at_s` is when the prompt or the run of decode steps under way ends.
+    Prefill-first: all prompts that fit one step are read together while writing stands still. Chunked: every step
+    writes one token for each writer and reads as much of the prompts as is left of `step_tokens`. Should the cache run
+    full, the newest writer gives way and reads everything again later. `turn_at_s` is when what is done now ends.
     """
 
     __slots__ = (
-        "_batch", "_prefill_w", "_read_since_s", "_reading", "_slots", "_speed", "_waiting", "prefill_j", "turn_at_s",
+        "_batch", "_chunked", "_pace", "_portions", "_prefixes", "_readers", "_reading_meter", "_reading_w", "_repose",
+        "_server", "_waiting", "_writing_w", "turn_at_s",
     )  # fmt: skip
 
-    def __init__(self, server: Server) -> None:
-        self._speed = server.speed
-        self._slots = server.slots
-        self._prefill_w = prefill_w(server.power)
+    def __init__(self, server: Server, repose: Repose, pace: Pace = steady) -> None:
+        self._server = server
+        self._pace = pace
+        self._chunked = server.batching is Batching.CHUNKED
+        self._reading_w = prefill_w(server.power)
+        self._writing_w = decode_w(server.power, 1, server.slots)
         self._waiting: deque[Sequence] = deque()
-        self._reading: Sequence | None = None
-        self._read_since_s = 0.0
-        self._batch = DecodeBatch(server.speed, server.power, server.slots)
-        self.prefill_j = 0.0
+        self._readers: list[Sequence] = []
+        self._portions: list[int] = []
+        self._batch = Batch(server)
+        self._reading_meter = OccupancyMeter()
+        self._prefixes = PrefixCache() if server.caches_prefixes else None
+        self._repose = repose
         self.turn_at_s = inf
 
     @property
     def spent_j(self) -> float:
         """Joules above idle drawn so far."""
-        return self.prefill_j + self._batch.spent_j
+        return self._reading_meter.spent_j + self._batch.meter.spent_j
+
+    @property
+    def busy(self) -> bool:
+        return self.turn_at_s < inf
 
     def tokens(self, sequence: Sequence, at_s: float) -> int:
-        """Count the tokens a decoding sequence has by now."""
-        return self._batch.tokens(sequence, at_s)
+        """Count the tokens a sequence has by now."""
+        return self._batch.tokens(sequence, at_s) if sequence.place is Place.WRITING else sequence.written
 
     def enter(self, sequence: Sequence, at_s: float) -> None:
         """Take in a request."""
         sequence.place = Place.WAITING
         self._waiting.append(sequence)
         if self.turn_at_s == inf:
-            self._proceed(at_s)
-        else:
-            self._make_room(at_s)
+            wake_s = self._repose.wake(at_s)
+            if wake_s > 0.0:
+                self.turn_at_s = at_s + wake_s
+            else:
+                self._proceed(at_s)
+        elif not self._readers and len(self._batch) and self._fits(sequence):
+            self.interrupt(at_s)
 
-    def turn(self) -> tuple[Sequence | None, list[Sequence]]:
+    def interrupt(self, at_s: float) -> None:
+        """Look again at what to do after the step under way."""
+        if self._batch.turn_at_s < inf:
+            self._batch.interrupt(at_s)
+            self.turn_at_s = self._batch.turn_at_s
+
+    def turn(self) -> tuple[list[Sequence], list[Sequence]]:
         """Go on to what comes next at `turn_at_s`; return who has just got a first token, and who a last."""
         at_s = self.turn_at_s
-        read, finished = self._reading, []
-        if read is None:
-            finished = self._batch.pause()
-        else:
-            self._stop_reading(read, at_s)
-            if read.job.truth.output_tokens == 1:
-                finished = [read]
+        steps, finished = self._batch.pause(at_s) if self._batch.turn_at_s < inf else (1, [])
+        started = self._end_reading(steps, at_s) if self._readers else []
+        for sequence in started:
+            if sequence.written >= sequence.output_tokens:
+                finished.append(sequence)
             else:
-                read.place = Place.DECODING
-                self._batch.join(read, at_s)
+                sequence.place = Place.WRITING
+                self._batch.join(sequence, at_s)
         for sequence in finished:
             sequence.place = Place.REPLYING
         self._proceed(at_s)
-        return read, finished
+        return started, finished
 
     def abort(self, sequence: Sequence, at_s: float) -> None:
         """Drop a sequence at once, wherever it is."""
@@ -77,56 +106,167 @@ class Processor:
             case Place.WAITING:
                 self._waiting.remove(sequence)
             case Place.READING:
-                self._stop_reading(sequence, at_s)
+                self._break_off_reading(at_s)
+                self._readers.remove(sequence)
                 self._proceed(at_s)
-            case Place.DECODING:
-                self._batch.abort(sequence, at_s)
-                if self._reading is None:
-                    self._after_abort(at_s)
+            case Place.WRITING:
+                self._drop_writer(sequence, at_s)
             case _:
                 pass
 
     def clear(self, at_s: float) -> list[Sequence]:
         """Drop everything at once and return it, in the order of arrival."""
-        dropped = [*self._batch.clear(at_s), *self._waiting]
-        if self._reading is not None:
-            dropped.append(self._reading)
-            self._stop_reading(self._reading, at_s)
+        self._break_off_reading(at_s)
+        dropped = [*self._batch.clear(at_s), *self._waiting, *self._readers]
         self._waiting.clear()
+        self._readers = []
+        if self._prefixes is not None:
+            self._prefixes.clear()
         self.turn_at_s = inf
+        self._repose.fall(at_s)
         return sorted(dropped, key=lambda sequence: sequence.number)
 
     def _proceed(self, at_s: float) -> None:
-        """Begin the next prompt, or else decode, or else rest."""
-        if self._waiting and len(self._batch) < self._slots:
-            self._read(self._waiting.popleft(), at_s)
-            return
-        if len(self._batch):
-            self._batch.run(at_s)
-        self.turn_at_s = self._batch.turn_at_s
-
-    def _make_room(self, at_s: float) -> None:
-        """Let decoding pause after the step under way if a prompt waits that may come in."""
-        if self._waiting and self._reading is None and len(self._batch) < self._slots:
-            self._batch.interrupt(at_s)
+        """Begin to read, or else write, or else rest."""
+        if self._waiting:
+            self._admit()
+        if self._readers:
+            self._read(at_s)
+        elif len(self._batch):
+            room_tokens = self._server.kv_tokens - self._batch.context_tokens
+            if room_tokens < len(self._batch):
+                room_tokens = self._make_room(at_s)
+            self._batch.write(at_s, self._pace(at_s), room_tokens)
             self.turn_at_s = self._batch.turn_at_s
+        else:
+            self.turn_at_s = inf
+            self._repose.begin(at_s)
 
-    def _after_abort(self, at_s: float) -> None:
+    def _admit(self) -> None:
+        """Let waiting prompts in while there is room."""
+        while self._waiting and self._fits(self._waiting[0]):
+            sequence = self._waiting.popleft()
+            if self._prefixes is not None:
+                truth = sequence.job.truth
+                sequence.known = self._prefixes.known_tokens(truth.blocks, truth.prompt_tokens)
+                sequence.cached_tokens = sequence.known
+                sequence.to_read = sequence.context_tokens - sequence.known
+            sequence.place = Place.READING
+            self._readers.append(sequence)
+
+    def _fits(self, sequence: Sequence) -> bool:
+        """Whether a slot and cache are free for one more, and room in the step where prompts are read whole."""
+        server, readers = self._server, self._readers
+        if len(self._batch) + len(readers) >= server.slots:
+            return False
+        taken = self._batch.context_tokens + sum(reader.context_tokens for reader in readers)
+        if taken + sequence.context_tokens >= server.kv_tokens:
+            return False
+        reading = sum(reader.to_read for reader in readers)
+        return self._chunked or not readers or reading + sequence.to_read <= server.step_tokens
+
+    def _read(self, at_s: float) -> None:
+        """Begin the next steps that read; the readers are charged for them by what each of them reads."""
+        steps = self._plan() if self._chunked else 1
+        if not self._chunked:
+            self._portions = [reader.to_read for reader in self._readers]
+        portion = self._portion(steps)
+        if self._chunked:
+            watts = self._batch.write_beside(at_s, self._pace(at_s), portion)
+            self.turn_at_s = self._batch.turn_at_s
+        else:
+            watts = self._read_apart(at_s, portion)
+        meter = self._reading_meter
+        meter.advance(at_s)
+        meter.watts = watts
+        for reader, tokens in zip(self._readers, self._portions, strict=False):
+            meter.join(reader.attempt_id, at_s, tokens)
+
+    def _plan(self) -> int:
+        """Portion the prompts over the next steps; return how many steps are alike."""
+        room = max(self._server.step_tokens - len(self._batch), 1)
+        first = self._readers[0].to_read
+        if first > room:
+            self._portions = [room]
+            return first // room
+        self._portions = []
+        for reader in self._readers:
+            if room == 0:
+                break
+            self._portions.append(min(reader.to_read, room))
+            room -= self._portions[-1]
+        return 1
+
+    def _portion(self, steps: int) -> Portion:
+        readers = list(zip(self._readers, self._portions, strict=False))
+        pairs = sum(attention_pairs(tokens * steps, reader.known) / steps for reader, tokens in readers)
+        factors = sum(reader.job.truth.service_factor for reader, _ in readers)
+        return Portion(float(sum(self._portions)), pairs, factors, len(readers), steps)
+
+    def _read_apart(self, at_s: float, portion: Portion) -> float:
+        """Begin a step that only reads; return the watts it draws."""
+        speed = self._server.speed
+        arithmetic_s = portion.tokens * speed.prefill_token_s + portion.pairs * speed.attention_pair_s
+        step_s = max(arithmetic_s, speed.weights_read_s) + speed.step_overhead_s
+        self.turn_at_s = at_s + step_s * self._pace(at_s) * portion.factors / portion.readers
+        return mixed_w(self._reading_w, self._writing_w, arithmetic_s, speed.weights_read_s)
+
+    def _end_reading(self, steps: int, at_s: float) -> list[Sequence]:
+        """Take account of what was read; return the prompts that are read, each with its first token."""
+        portions = self._portions
+        self._charge_readers(at_s)
+        self._credit(portions, steps)
+        read = [reader for reader in self._readers if reader.to_read == 0]
+        self._readers = [reader for reader in self._readers if reader.to_read]
+        for reader in read:
+            reader.written += 1
+            if self._prefixes is not None:
+                self._prefixes.keep(reader.job.truth.blocks, self._server.kv_tokens - self._batch.context_tokens)
+        return read
+
+    def _credit(self, portions: list[int], steps: int) -> None:
+        """Note how far the readers have come."""
+        for reader, tokens in zip(self._readers, portions, strict=False):
+            reader.to_read -= tokens * steps
+            reader.known += tokens * steps
+
+    def _charge_readers(self, at_s: float) -> None:
+        for reader, _ in zip(self._readers, self._portions, strict=False):
+            reader.infer_j += self._reading_meter.leave(reader.attempt_id, at_s)
+        self._reading_meter.watts = 0.0
+        self._portions = []
+
+    def _break_off_reading(self, at_s: float) -> None:
+        """Stop the steps under way that read: what they have done for writers stays, readers begin theirs again."""
+        if not self._readers:
+            return
+        portions = self._portions
+        self._charge_readers(at_s)
+        if self._batch.turn_at_s < inf:
+            self._credit(portions, self._batch.break_off(at_s))
+
+    def _drop_writer(self, sequence: Sequence, at_s: float) -> None:
+        reading_beside = bool(self._readers) and self._batch.turn_at_s < inf
+        self._batch.drop(sequence, at_s)
+        if reading_beside and not len(self._batch):
+            self._charge_readers(at_s)
+            self._proceed(at_s)
+        elif reading_beside:
+            self.turn_at_s = self._batch.turn_at_s
+        elif not self._readers:
+            self._after_drop(at_s)
+
+    def _after_drop(self, at_s: float) -> None:
         self.turn_at_s = self._batch.turn_at_s
         if self.turn_at_s == inf:
             self._proceed(at_s)
-        else:
-            self._make_room(at_s)
 
-    def _read(self, sequence: Sequence, at_s: float) -> None:
-        truth = sequence.job.truth
-        sequence.place = Place.READING
-        self._reading = sequence
-        self._read_since_s = at_s
-        self.turn_at_s = at_s + truth.service_factor * prefill_s(self._speed, truth.prompt_tokens)
-
-    def _stop_reading(self, sequence: Sequence, at_s: float) -> None:
-        joules = self._prefill_w * (at_s - self._read_since_s)
-        sequence.infer_j += joules
-        self.prefill_j += joules
-        self._reading = None
+    def _make_room(self, at_s: float) -> int:
+        """Let the newest writers give way until everybody else's next token fits; return the room there is."""
+        while len(self._batch) > 1 and self._server.kv_tokens - self._batch.context_tokens < len(self._batch):
+            newest = self._batch.newest
+            self._batch.drop(newest, at_s)
+            newest.give_way()
+            newest.place = Place.WAITING
+            self._waiting.appendleft(newest)
+        return max(self._server.kv_tokens - self._batch.context_tokens, len(self._batch))

@@ -9,6 +9,8 @@ from perllm.accounting import IdleAccounting
 from perllm.domain.server import Server
 from perllm.domain.service import Service
 from perllm.scheduling.settings import SchedulerSettings
+from perllm.simulation.bandwidth import Network
+from perllm.simulation.trouble import Trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,28 +53,21 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outage:
-    """A time during which a server answers nothing but 503, and at whose start it drops all it was doing."""
-
-    server_id: str
-    from_s: float
-    to_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldSettings:
     """How the truth differs from the profiles.
 
     `prior_error` bounds each server's hidden error: its true constants lie between 1 / (1 + error) and 1 + error of the
     profile's. `service_noise` and `link_jitter` are the deviations of the logarithm of each request's own factors.
-    Servers are probed every `probe_interval_s`, from the start on.
+    Servers are probed every `probe_interval_s`, from the start on. `network` says how links behave, `trouble` what goes
+    wrong.
     """
 
     prior_error: float = 0.2
     service_noise: float = 0.05
     link_jitter: float = 0.1
     probe_interval_s: float = 5.0
-    outages: tuple[Outage, ...] = ()
+    network: Network = field(default_factory=Network)
+    trouble: Trouble = field(default_factory=Trouble)
     idle: IdleAccounting = IdleAccounting.ALL
 
 

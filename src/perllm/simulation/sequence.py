@@ -13,7 +13,7 @@ class Place(Enum):
     UPLOADING = auto()
     WAITING = auto()
     READING = auto()
-    DECODING = auto()
+    WRITING = auto()
     REPLYING = auto()
     CLOSED = auto()
 
@@ -21,24 +21,40 @@ class Place(Enum):
 class Sequence:
     """One attempt.
 
-    `number` orders the attempts of an engine by when they were sent. `steps_before` is the batch's count of steps at
-    which it would have had no token. `sent_tokens` have left the engine, `seen_tokens` have come through the link.
+    `number` orders the attempts of an engine by when they were sent. `to_read` tokens must still be read behind
+    `known` ones that are in the cache, `written` have been written when it last stood still; `steps_before` is the
+    batch's count of steps at which it would have written none. `sent_tokens` have left the engine, `seen_tokens` have
+    come through the link.
     """
 
     __slots__ = (
-        "attempt_id", "first_at_s", "infer_j", "job", "looks", "number", "place", "seen_tokens", "sent_tokens",
-        "steps_before", "way_back_s",
+        "attempt_id", "cached_tokens", "first_at_s", "infer_j", "job", "known", "looks", "number", "output_tokens",
+        "place", "seen_tokens", "sent_at_s", "sent_tokens", "steps_before", "to_read", "written",
     )  # fmt: skip
 
-    def __init__(self, attempt_id: str, number: int, job: Job, way_back_s: float) -> None:
+    def __init__(self, attempt_id: str, number: int, job: Job, output_tokens: int) -> None:
         self.attempt_id = attempt_id
         self.number = number
         self.job = job
-        self.way_back_s = way_back_s
+        self.output_tokens = output_tokens
         self.place = Place.UPLOADING
         self.infer_j = 0.0
+        self.to_read = job.truth.prompt_tokens
+        self.known = 0
+        self.cached_tokens = 0
+        self.written = 0
         self.steps_before = 0
         self.first_at_s = 0.0
         self.looks = 0
         self.sent_tokens = 0
         self.seen_tokens = 0
+
+    @property
+    def context_tokens(self) -> int:
+        """What it fills of the cache once everything is read, as of when it last stood still."""
+        return self.job.truth.prompt_tokens + self.written
+
+    def give_way(self) -> None:
+        """Lose its place in the cache: prompt and answer so far must be read again."""
+        self.to_read = self.context_tokens
+        self.known = 0

@@ -12,17 +12,17 @@ from typing import Any
 from numpy.random import default_rng
 
 from perllm.accounting import Ledger
-from perllm.domain.action import Actions, Cancel, CancelCause, Dispatch, Finish
+from perllm.domain.action import Actions, Cancel, CancelCause, Dispatch, Finish, SetPower
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.counts import Counts
 from perllm.domain.entry import Entry, EventKind
-from perllm.domain.telemetry import Health
 from perllm.errors import InvariantError
 from perllm.journal.recording import Recording, Sink
 from perllm.scheduling.policies import make_policy
 from perllm.scheduling.scheduler import Scheduler
-from perllm.simulation.engine import Report
+from perllm.simulation.agenda import Report
 from perllm.simulation.job import Job
+from perllm.simulation.probes import Probes
 from perllm.simulation.scenario import Scenario
 from perllm.simulation.timing import Clock, TimedScheduler
 from perllm.simulation.workload import jobs
@@ -63,11 +63,12 @@ def run(
         brain=Recording(scheduler, [account, *sinks]),
         world=world,
         arrivals=jobs(scenario, seed),
-        probe_interval_s=scenario.world.probe_interval_s,
+        probes=Probes(world, scenario.world),
         progress=progress,
     )
     simulator.brain.configure(scenario.servers, scenario.services, 0.0)
     simulator.run()
+    world.finish(simulator.now_s)
     _check_laws(scheduler, world)
     result = ledger.result(
         scenario=scenario.name,
@@ -75,6 +76,7 @@ def run(
         seed=seed,
         finished_at_s=simulator.now_s,
         server_joules=world.joules(),
+        idle_joules=world.idle_joules(simulator.now_s),
         timing=scheduler.timing() if isinstance(scheduler, TimedScheduler) else {},
         settings=_settings(scenario),
     )
@@ -90,7 +92,7 @@ class Simulator:
         brain: Recording,
         world: World,
         arrivals: Iterable[tuple[float, Job]],
-        probe_interval_s: float,
+        probes: Probes,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self.brain = brain
@@ -103,8 +105,7 @@ class Simulator:
         self._leaving: list[tuple[float, str]] = []
         self._open: dict[str, Job] = {}
         self._over = 0
-        self._probe_interval_s = probe_interval_s
-        self._probes = 0
+        self._probes = probes
         self._progress = progress or (lambda over: None)
 
     def run(self) -> None:
@@ -118,7 +119,7 @@ class Simulator:
         Of equal instants: what is over makes room, then the view is refreshed, then clients leave, then timers fire,
         and what arrives is decided last, knowing all that.
         """
-        probe_at_s = self._probes * self._probe_interval_s
+        probe_at_s = self._probes.next_at_s
         leaves_at_s = self._leaving[0][0] if self._leaving else inf
         wake_at_s = self.brain.wake_at_s
         wake_at_s = inf if wake_at_s is None else wake_at_s
@@ -147,10 +148,7 @@ class Simulator:
             self._perform(self.brain.progress(attempt_id, event, self.now_s))
 
     def _probe(self) -> None:
-        self._probes += 1
-        for server in self._world.servers:
-            healthy = self._world.healthy(server.server_id, self.now_s)
-            fact = Health(server_id=server.server_id, healthy=healthy, measured_at_s=self.now_s)
+        for fact in self._probes.due(self.now_s):
             self._perform(self.brain.observe(fact, self.now_s))
 
     def _leave(self, request_id: str) -> None:
@@ -183,6 +181,8 @@ class Simulator:
                     del self._open[outcome.request_id]
                     self._over += 1
                     self._progress(self._over)
+                case SetPower() as power:
+                    self._world.set_power(power.server_id, power.state, self.now_s)
                 case _:
                     pass
 

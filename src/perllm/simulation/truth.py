@@ -31,9 +31,12 @@ def true_server(server: Server, prior_error: float, rng: Generator) -> Server:
 def _speed(speed: SpeedProfile, arithmetic: float, memory: float, overheads: float) -> SpeedProfile:
     return SpeedProfile(
         prefill_token_s=speed.prefill_token_s * arithmetic,
+        attention_pair_s=speed.attention_pair_s * arithmetic,
         decode_token_s=speed.decode_token_s * arithmetic,
         weights_read_s=speed.weights_read_s * memory,
+        context_token_s=speed.context_token_s * memory,
         step_overhead_s=speed.step_overhead_s * overheads,
+        sequence_overhead_s=speed.sequence_overhead_s * overheads,
         request_overhead_s=speed.request_overhead_s * overheads,
     )
 

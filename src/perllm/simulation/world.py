@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from heapq import heappop, heappush
+from math import inf
 
+from numpy.random import Generator
+
+from perllm.accounting import IdleJoules
+from perllm.domain.action import PowerState
 from perllm.domain.attempt import Ending, EndingKind
+from perllm.domain.request import Request, Requirement
 from perllm.domain.server import Server
-from perllm.simulation.engine import Engine, Report
-from perllm.simulation.job import Job
+from perllm.simulation.agenda import Agenda, Report
+from perllm.simulation.bandwidth import ways_of
+from perllm.simulation.engine import Engine
+from perllm.simulation.job import Job, Truth
+from perllm.simulation.pace import Pace
 from perllm.simulation.scenario import WorldSettings
 from perllm.simulation.streams import stream
+from perllm.simulation.trouble import Tenant, Trouble
 from perllm.simulation.truth import true_server
 
 
@@ -26,19 +35,27 @@ class World:
         self.servers = tuple(
             true_server(server, settings.prior_error, stream(seed, f"world/{server.server_id}")) for server in servers
         )
-        self._engines = [
-            Engine(
+        self._agenda = Agenda()
+        ways = ways_of(self.servers, settings.network, seed)
+        self._engines = {
+            server.server_id: Engine(
                 server,
                 report_every_s=report_every_s,
-                outages=(outage for outage in settings.outages if outage.server_id == server.server_id),
+                agenda=self._agenda,
+                way=ways[server.server_id],
+                outages=(each for each in settings.trouble.outages if each.server_id == server.server_id),
+                pace=_pace_of(server.server_id, settings.trouble),
             )
             for server in self.servers
-        ]
-        self._row = {server.server_id: row for row, server in enumerate(self.servers)}
-        self._where: dict[str, int] = {}
-        self._followed_at_s = [engine.next_at_s for engine in self._engines]
-        self._soonest = sorted((at_s, row) for row, at_s in enumerate(self._followed_at_s))
-        self.next_at_s = self._soonest[0][0]
+        }
+        self._where: dict[str, Engine] = {}
+        for number, tenant in enumerate(settings.trouble.tenants):
+            self._expect(_Tenancy(tenant, self._engines[tenant.server_id], stream(seed, f"world/tenants/{number}")))
+
+    @property
+    def next_at_s(self) -> float:
+        """The next instant at which something happens by itself."""
+        return self._agenda.next_at_s
 
     @property
     def open_attempts(self) -> int:
@@ -47,45 +64,84 @@ class World:
 
     def healthy(self, server_id: str, now_s: float) -> bool:
         """Say whether the server answers a probe."""
-        return self._engines[self._row[server_id]].healthy(now_s)
+        return self._engines[server_id].healthy(now_s)
+
+    def ready_in_s(self, server_id: str, now_s: float) -> float:
+        """Say how long the server would take to begin with something that arrives now."""
+        return self._engines[server_id].ready_in_s(now_s)
 
     def send(self, server_id: str, attempt_id: str, job: Job, now_s: float) -> None:
         """Begin to send a request to a server."""
-        row = self._where[attempt_id] = self._row[server_id]
-        self._engines[row].arrive(attempt_id, job, now_s)
-        self._follow(row)
+        engine = self._where[attempt_id] = self._engines[server_id]
+        engine.arrive(attempt_id, job, now_s)
 
     def abort(self, attempt_id: str, kind: EndingKind, now_s: float) -> Ending:
         """Stop an attempt at once and return its ending."""
-        row = self._where.pop(attempt_id)
-        ending = self._engines[row].abort(attempt_id, kind, now_s)
-        self._follow(row)
-        return ending
+        return self._where.pop(attempt_id).abort(attempt_id, kind, now_s)
+
+    def set_power(self, server_id: str, state: PowerState, now_s: float) -> None:
+        """Send a server to sleep; one that is woken wakes with the next request."""
+        if state is PowerState.ASLEEP:
+            self._engines[server_id].sleep(now_s)
 
     def advance(self, until_s: float) -> Report | None:
         """Move on to what becomes known next and return it, or to `until_s` if nothing becomes known by then."""
-        while self.next_at_s <= until_s:
-            row = self._soonest[0][1]
-            report = self._engines[row].advance(self.next_at_s)
-            self._follow(row)
-            if report is not None:
-                if isinstance(report.event, Ending):
-                    del self._where[report.attempt_id]
-                return report
-        return None
+        report = self._agenda.advance(until_s)
+        if report is not None and isinstance(report.event, Ending):
+            del self._where[report.attempt_id]
+        return report
+
+    def finish(self, now_s: float) -> None:
+        """End what is not ours, so that the meters hold nothing else."""
+        for engine in self._engines.values():
+            engine.evict_tenants(now_s)
 
     def joules(self) -> dict[str, float]:
-        """Return what each server's own meter has counted above idle."""
-        return {server_id: self._engines[row].infer_j for server_id, row in self._row.items()}
+        """Return what each server's own meter has counted above idle for our requests."""
+        return {server_id: engine.infer_j for server_id, engine in self._engines.items()}
 
-    def _follow(self, row: int) -> None:
-        """Note when an engine that was touched needs moving next."""
-        engines, soonest = self._engines, self._soonest
-        next_at_s = engines[row].next_at_s
-        if next_at_s != self._followed_at_s[row]:
-            self._followed_at_s[row] = next_at_s
-            heappush(soonest, (next_at_s, row))
-        # An engine's instant moves with every arrival and abort: entries it no longer stands by are dropped here.
-        while soonest[0][0] != engines[soonest[0][1]].next_at_s:
-            heappop(soonest)
-        self.next_at_s = soonest[0][0]
+    def idle_joules(self, now_s: float) -> dict[str, IdleJoules]:
+        """Return what idling has cost on each server by now."""
+        return {server_id: engine.idle_joules(now_s) for server_id, engine in self._engines.items()}
+
+    def _expect(self, tenancy: _Tenancy) -> None:
+        self._agenda.note(tenancy.next_at_s(), self._tenant_arrives, tenancy)
+
+    def _tenant_arrives(self, at_s: float, tenancy: _Tenancy) -> None:
+        tenancy.arrive(at_s)
+        self._expect(tenancy)
+
+
+class _Tenancy:
+    """The arrivals of one tenant."""
+
+    def __init__(self, tenant: Tenant, engine: Engine, rng: Generator) -> None:
+        self._tenant = tenant
+        self._engine = engine
+        self._rng = rng
+        self._at_s = tenant.from_s
+        self._number = 0
+
+    def next_at_s(self) -> float:
+        self._at_s += self._rng.exponential(1.0 / self._tenant.rate_per_s)
+        ends_at_s = self._tenant.to_s
+        return inf if ends_at_s is not None and self._at_s >= ends_at_s else self._at_s
+
+    def arrive(self, at_s: float) -> None:
+        self._number += 1
+        attempt_id = f"tenant {self._tenant.server_id} {self._number}"
+        prompt = self._tokens(self._tenant.prompt_tokens)
+        truth = Truth(prompt_tokens=prompt, output_tokens=self._tokens(self._tenant.output_tokens), upload_bytes=0)
+        request = Request(
+            request_id=attempt_id, service="", model="", requirement=Requirement(), payload_bytes=0, prompt_bytes=0
+        )
+        self._engine.occupy(attempt_id, Job(request=request, truth=truth), at_s)
+
+    def _tokens(self, mean: float) -> int:
+        return max(round(self._rng.exponential(mean)), 1)
+
+
+def _pace_of(server_id: str, trouble: Trouble) -> Pace | None:
+    slowdowns = [each for each in trouble.slowdowns if each.server_id == server_id]
+    drifts = [each for each in trouble.drifts if each.server_id == server_id]
+    return Pace(slowdowns, drifts) if slowdowns or drifts else None

@@ -2,17 +2,19 @@
 
 from collections.abc import Collection
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from perllm.accounting.idle import IdleAccounting
 from perllm.config.scenario_parts import scenario_value
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.simulation.scenario import Lengths, Outage, ServiceLoad, Workload, WorldSettings
+from perllm.simulation.scenario import Lengths, ServiceLoad, Workload, WorldSettings
+from perllm.simulation.trouble import Outage, Trouble
 from tests.unit.config.files import LENGTHS, LOAD, scenario_file
 
 
 def test_the_smallest_scenario_has_the_simulators_own_defaults() -> None:
-    scenario = scenario_value(scenario_file())
+    scenario = scenario_value(scenario_file(), Path())
 
     assert ("test", "cs-ucb") == (scenario.name, scenario.policy)
     assert WorldSettings() == scenario.world
@@ -36,7 +38,7 @@ def test_every_key_of_a_load_arrives() -> None:
     }
 
     load = scenario_value(
-        scenario_file(workload={"requests": 1, "rate_per_s": 1, "loads": {"chat": {**LOAD, **own}}})
+        scenario_file(workload={"requests": 1, "rate_per_s": 1, "loads": {"chat": {**LOAD, **own}}}), Path()
     ).workload.loads["chat"]
 
     expected = ServiceLoad(
@@ -65,14 +67,14 @@ def test_every_key_of_the_world_arrives() -> None:
         "idle": "powered",
     }
 
-    world = scenario_value(scenario_file(world=section)).world
+    world = scenario_value(scenario_file(world=section), Path()).world
 
     expected = WorldSettings(
         prior_error=0.0,
         service_noise=0.0,
         link_jitter=0.3,
         probe_interval_s=1.0,
-        outages=(Outage(server_id="edge-1", from_s=1.0, to_s=2.0),),
+        trouble=Trouble(outages=(Outage(server_id="edge-1", from_s=1.0, to_s=2.0),)),
         idle=IdleAccounting.POWERED,
     )
     assert expected == world

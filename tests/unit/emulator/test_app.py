@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientPayloadError, ClientSession
 
 from perllm.emulator.settings import EmulatorSettings, Fault, FaultRates
-from perllm.simulation.scenario import Outage
+from perllm.simulation.trouble import Outage
 from tests.parity.harness import client, serve_emulator
 from tests.parity.virtual_loop import run_virtual, virtual_loop
 from tests.unit.simulation.machines import SERVER

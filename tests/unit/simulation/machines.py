@@ -11,7 +11,8 @@ from perllm.domain.profile import PowerProfile, SpeedProfile
 from perllm.domain.request import Request, Requirement
 from perllm.domain.server import Link, Server, Tier
 from perllm.domain.service import Service
-from perllm.simulation.engine import Engine, Report
+from perllm.simulation.agenda import Report
+from perllm.simulation.engine import Engine
 from perllm.simulation.job import Job, Truth
 from perllm.simulation.scenario import Lengths, Scenario, ServiceLoad, Workload
 

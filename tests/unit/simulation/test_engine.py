@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
 from perllm.domain.energy import EnergyMethod
 from perllm.errors import InvariantError
-from perllm.simulation.engine import Engine, Report
-from perllm.simulation.scenario import Outage
+from perllm.simulation.agenda import Report
+from perllm.simulation.engine import Engine
+from perllm.simulation.trouble import Outage
 from tests.unit.simulation.machines import AT_HAND, SERVER, job, reports
 
 
@@ -111,9 +112,10 @@ def test_a_step_takes_as_long_as_its_batch_and_its_mean_factor_say() -> None:
 
     known = reports(engine)
 
-    # Prompts of 0.1, 0.1 and 0.16, read before anyone decodes; then one step of three: 0.031 times 1.2.
-    assert {"a": exactly(0.1), "b": exactly(0.2), "c": exactly(0.36)} == instants(known, Progress)
-    assert dict.fromkeys("abc", exactly(0.36 + 0.031 * 1.2)) == instants(known, Ending)
+    # One prompt of 0.1, then two together, 0.199 times 1.3; then one step of three: 0.031 times 1.2.
+    both_at_s = exactly(0.1 + 0.199 * 1.3)
+    assert {"a": exactly(0.1), "b": both_at_s, "c": both_at_s} == instants(known, Progress)
+    assert dict.fromkeys("abc", exactly(0.3587 + 0.031 * 1.2)) == instants(known, Ending)
 
 
 def test_more_requests_than_slots_wait_in_the_order_in_which_they_came() -> None:
@@ -159,14 +161,15 @@ def test_an_abort_while_decoding_lets_the_others_go_on_after_the_step() -> None:
         engine.arrive(name, job(prompt_tokens=99, output_tokens=11), 0.0)
     reports(engine, until_s=0.35)
 
-    # All decode from 0.3 at 0.031 a step; the second step is under way.
+    # One prompt was read in 0.1 and two together in 0.199. All write from 0.299 on at 0.031 a step; the second is
+    # under way.
     ending = engine.abort("b", EndingKind.CANCELLED, 0.35)
     ended = instants(reports(engine), Ending)
 
-    assert exactly(40 * 0.1 + 40 * 0.05 / 3) == ending.infer_j
-    # The step ends at 0.362; the remaining eight are of two sequences.
-    assert dict.fromkeys("ac", exactly(0.362 + 8 * 0.021)) == ended
-    assert exactly(3 * 40 * 0.1 + 40 * 0.05 + 30 * 0.012 + 30 * 8 * 0.021) == engine.infer_j
+    assert exactly(40 * 0.199 / 2 + 40 * 0.051 / 3) == ending.infer_j
+    # The step ends at 0.361, drawing what it drew; the remaining eight are of two sequences.
+    assert dict.fromkeys("ac", exactly(0.361 + 8 * 0.021)) == ended
+    assert exactly(40 * 0.299 + 40 * 0.062 + 30 * 8 * 0.021) == engine.infer_j
 
 
 def test_an_abort_counts_what_happened_before_it_even_if_nobody_had_looked() -> None:
@@ -186,7 +189,8 @@ def test_an_abort_of_the_last_sequence_leaves_the_engine_at_rest() -> None:
     ending = engine.abort("a", EndingKind.TIMED_OUT, 0.15)
 
     assert (EndingKind.TIMED_OUT, exactly(40 * 0.1 + 20 * 0.05)) == (ending.kind, ending.infer_j)
-    assert float("inf") == engine.next_at_s
+    assert [] == reports(engine)
+    assert ending.infer_j == engine.infer_j
     assert 0 == engine.open_attempts
 
 

@@ -17,8 +17,10 @@ from perllm.domain.service import WhenLate
 from perllm.domain.telemetry import Fact, Health
 from perllm.errors import ConfigError, InvariantError
 from perllm.journal.recording import Port, Recording
-from perllm.simulation.scenario import Outage, WorldSettings
+from perllm.simulation.probes import Probes
+from perllm.simulation.scenario import WorldSettings
 from perllm.simulation.simulator import Simulator, run
+from perllm.simulation.trouble import Outage, Trouble
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
 from tests.unit.simulation.machines import CHAT, LOAD, scenario
@@ -65,7 +67,7 @@ def test_the_brain_is_told_the_fleet_first_and_then_that_it_is_well() -> None:
 
 def test_probes_come_at_their_interval_and_tell_of_outages() -> None:
     outage = Outage(server_id="edge", from_s=5.0, to_s=9.0)
-    noted = entries(world=WorldSettings(probe_interval_s=3.0, outages=(outage,)))
+    noted = entries(world=WorldSettings(probe_interval_s=3.0, trouble=Trouble(outages=(outage,))))
     told = [entry.value for entry in noted if isinstance(entry.value, Health) and entry.value.server_id == "edge"]
 
     assert [(0.0, True), (3.0, True), (6.0, False), (9.0, True), (12.0, True)] == [
@@ -76,7 +78,7 @@ def test_probes_come_at_their_interval_and_tell_of_outages() -> None:
 def test_what_an_outage_loses_is_tried_elsewhere() -> None:
     noted = entries(
         load=NO_ONE_LEAVES,
-        world=WorldSettings(outages=(Outage(server_id="edge", from_s=5.0, to_s=12.0),)),
+        world=WorldSettings(trouble=Trouble(outages=(Outage(server_id="edge", from_s=5.0, to_s=12.0),))),
     )
     failed = {
         entry.subject for entry in noted if isinstance(entry.value, Ending) and entry.value.kind is EndingKind.FAILED
@@ -158,11 +160,12 @@ class _Forgetful:
 
 def test_a_request_that_would_never_end_is_a_bug_and_not_an_endless_run() -> None:
     traffic = scenario(requests=3, load=NO_ONE_LEAVES)
+    world = World(traffic.servers, traffic.world, 1)
     simulator = Simulator(
         brain=Recording(cast("Port", _Forgetful()), ()),
-        world=World(traffic.servers, traffic.world, 1),
+        world=world,
         arrivals=jobs(traffic, 1),
-        probe_interval_s=5.0,
+        probes=Probes(world, traffic.world),
     )
 
     with pytest.raises(InvariantError, match="3 requests wait"):

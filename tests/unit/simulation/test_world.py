@@ -7,7 +7,8 @@ from math import inf
 import pytest
 
 from perllm.domain.attempt import Ending, EndingKind
-from perllm.simulation.scenario import Outage, WorldSettings
+from perllm.simulation.scenario import WorldSettings
+from perllm.simulation.trouble import Outage, Trouble
 from perllm.simulation.world import World
 from tests.unit.simulation.machines import CLOUD, SERVER, job
 
@@ -61,7 +62,7 @@ def test_servers_are_what_they_are_whoever_stands_beside_them() -> None:
 
 def test_an_outage_concerns_its_server_alone() -> None:
     outage = Outage(server_id="edge", from_s=0.0, to_s=9.0)
-    world = World((SERVER, CLOUD), WorldSettings(outages=(outage,)), 1)
+    world = World((SERVER, CLOUD), WorldSettings(trouble=Trouble(outages=(outage,))), 1)
     world.send("edge", "a", job(stream=False), 1.0)
     world.send("cloud", "b", job(stream=False), 1.0)
 

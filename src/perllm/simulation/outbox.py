@@ -1,0 +1,122 @@
+"""What leaves an engine: first tokens, how far streams have come, endings, and when each is known over the link."""
+
+from __future__ import annotations
+
+from perllm.costs.energy import transmit_j
+from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
+from perllm.domain.energy import EnergyMethod
+from perllm.domain.server import Link
+from perllm.simulation.agenda import Agenda, Report
+from perllm.simulation.link import Way
+from perllm.simulation.processor import Processor
+from perllm.simulation.replies import last_bytes, reply_bytes
+from perllm.simulation.sequence import Place, Sequence
+
+FIRST_TOKEN = Progress(stage=Stage.FIRST_TOKEN, tokens=1)
+
+_WRITING, _CLOSED = Place.WRITING, Place.CLOSED
+_COMPLETED, _FAILED, _MODELLED = EndingKind.COMPLETED, EndingKind.FAILED, EnergyMethod.MODELLED
+
+
+class Outbox:
+    """Turns what an engine does into reports. `attempts` are those that have arrived and are not over."""
+
+    __slots__ = ("_agenda", "_link", "_processor", "_way", "attempts", "report_every_s", "transmit_j")
+
+    def __init__(self, agenda: Agenda, way: Way, link: Link, processor: Processor, report_every_s: float) -> None:
+        self._agenda = agenda
+        self._way = way
+        self._link = link
+        self._processor = processor
+        self.report_every_s = report_every_s
+        self.attempts: dict[str, Sequence] = {}
+        self.transmit_j = 0.0
+
+    def start(self, sequence: Sequence, at_s: float) -> None:
+        """A stream's first token leaves the engine."""
+        truth = sequence.job.truth
+        sequence.first_at_s = at_s
+        sequence.sent_tokens = 1
+        known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
+        self._agenda.note(known_at_s, self._tell, (sequence, FIRST_TOKEN))
+        self._look_later(sequence)
+
+    def finish(self, sequence: Sequence, at_s: float) -> None:
+        """An answer's last token leaves the engine."""
+        job, tokens = sequence.job, sequence.output_tokens
+        known_at_s = self._way.drained_at_s(
+            sequence.first_at_s if job.request.stream else at_s,
+            at_s,
+            reply_bytes(job, tokens),
+            last_bytes(job, tokens),
+            job.truth.link_factor,
+        )
+        usage = Usage(prompt_tokens=job.truth.prompt_tokens, output_tokens=tokens, cached_tokens=sequence.cached_tokens)
+        self._agenda.note(known_at_s, self._tell, (sequence, self._ending(sequence, _COMPLETED, tokens, usage)))
+
+    def fail(self, sequence: Sequence, at_s: float, *, blame_server: bool = True) -> None:
+        """The engine gives an attempt up."""
+        truth = sequence.job.truth
+        ending = self._ending(sequence, _FAILED, sequence.sent_tokens, blame_server=blame_server)
+        known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
+        self._agenda.note(known_at_s, self._tell, (sequence, ending))
+
+    def abort(self, sequence: Sequence, kind: EndingKind) -> Ending:
+        """Close an attempt that is not waited for any more; what has come through the link has come."""
+        sequence.place = _CLOSED
+        ending = self._ending(sequence, kind, sequence.seen_tokens)
+        self.transmit_j += ending.transmit_j
+        return ending
+
+    def _tell(self, at_s: float, news: tuple[Sequence, Progress | Ending]) -> Report | None:
+        """Something of an attempt has come back over the link."""
+        sequence, event = news
+        if sequence.place is _CLOSED:
+            return None
+        if isinstance(event, Progress):
+            sequence.seen_tokens = event.tokens
+        else:
+            sequence.place = _CLOSED
+            self.transmit_j += event.transmit_j
+            del self.attempts[sequence.attempt_id]
+        return Report(at_s, sequence.attempt_id, event)
+
+    def _look(self, at_s: float, sequence: Sequence) -> None:
+        """Report how far a stream has come."""
+        if sequence.place is _WRITING:
+            tokens = self._processor.tokens(sequence, at_s)
+            if tokens > sequence.sent_tokens:
+                sequence.sent_tokens = tokens
+                truth = sequence.job.truth
+                known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
+                self._agenda.note(known_at_s, self._tell, (sequence, Progress(stage=Stage.TOKENS, tokens=tokens)))
+        if sequence.place is not _CLOSED and sequence.place is not Place.REPLYING:
+            self._look_later(sequence)
+
+    def _look_later(self, sequence: Sequence) -> None:
+        sequence.looks += 1
+        self._agenda.note(sequence.first_at_s + sequence.looks * self.report_every_s, self._look, sequence)
+
+    def _ending(
+        self,
+        sequence: Sequence,
+        kind: EndingKind,
+        tokens: int,
+        usage: Usage | None = None,
+        *,
+        blame_server: bool = True,
+    ) -> Ending:
+        job = sequence.job
+        # A plain answer comes whole or not at all; of a stream, what has been sent has been sent.
+        answered = usage is not None or job.request.stream
+        way_bytes = job.truth.upload_bytes + (reply_bytes(job, tokens) if answered else 0.0)
+        return Ending(
+            kind=kind,
+            usage=usage,
+            output_tokens=tokens,
+            retryable=kind is _FAILED and tokens == 0,
+            blame_server=blame_server,
+            transmit_j=transmit_j(self._link, way_bytes),
+            infer_j=sequence.infer_j,
+            energy_method=_MODELLED,
+        )
