@@ -42,7 +42,7 @@ class Answer:
         """Render the events that end a stream."""
         events = [self._event({}, "", self._finish_reason())]
         if self._wants_usage and self.usage_factor is not None:
-            events.append(frame(self._render("", choices=[], **self._usage(ending))))
+            events.append(frame(self._render(".chunk", choices=[], **self._usage(ending))))
         return b"".join((*events, DONE))
 
     def whole(self, ending: Ending) -> bytes:
@@ -69,11 +69,12 @@ class Answer:
         if self.usage_factor is None:
             return {}
         prompt, output = self._job.truth.prompt_tokens, ending.output_tokens
-        usage = {
+        usage: dict[str, float] = {
             "prompt_tokens": prompt,
             "completion_tokens": output,
             "total_tokens": prompt + output,
-            "energy_j": ending.infer_j,
         }
-        factor = self.usage_factor
-        return {"usage": {name: number * factor for name, number in usage.items() if number is not None}}
+        # Where a preset says nothing of power, no joules are known: zero would be believed.
+        if ending.infer_j:
+            usage["energy_j"] = ending.infer_j
+        return {"usage": {name: number * self.usage_factor for name, number in usage.items()}}

@@ -120,5 +120,7 @@ def _read(call: Call) -> Wishes:
     try:
         return _wishes.decode(call.fields.get("emulate", b"{}"))
     except msgspec.ValidationError as error:
-        known = ", ".join(Wishes.__struct_fields__)
-        raise CallError(f"`emulate`: {error}. Its fields are: {known}.", param="emulate") from error
+        fields, faults = ", ".join(Wishes.__struct_fields__), ", ".join(Fault)
+        raise CallError(
+            f"`emulate`: {error}. Its fields are: {fields}. The faults: {faults}.", param="emulate"
+        ) from error

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from aiohttp import ClientPayloadError, ClientSession
 
+from perllm.domain.profile import PowerProfile
 from perllm.simulation.scenario import Outage
 from tests.parity.virtual_loop import virtual_loop
 from tests.unit.emulator.talking import SETTINGS, TRUTH, ask, chat
@@ -59,6 +60,19 @@ def test_a_stream_has_one_event_for_each_token_then_the_reason_then_usage_if_ask
         assert [" word"] * 11 + [None] == [choice["delta"].get("content") for choice in choices]
         assert [None] * 11 + ["stop"] == [choice["finish_reason"] for choice in choices]
         assert usages == sum("usage" in event for event in events)
+        assert {"chat.completion.chunk"} == {event["object"] for event in events}
+
+
+def test_an_engine_whose_watts_are_not_known_tells_no_joules() -> None:
+    nothing = PowerProfile(idle_w=0.0, prefill_w=0.0, decode_w=0.0, decode_full_w=0.0)
+
+    async def talk(session: ClientSession, url: str) -> Any:
+        async with session.post(f"{url}/chat/completions", json=chat()) as answer:
+            return (await answer.json())["usage"]
+
+    told = ask(talk, replace(SETTINGS, server=msgspec.structs.replace(SERVER, power=nothing)))
+
+    assert {"prompt_tokens": 100, "completion_tokens": 11, "total_tokens": 111} == told
 
 
 def test_completions_speak_their_own_dialect() -> None:
@@ -131,6 +145,9 @@ def test_a_server_that_is_out_answers_503_and_cuts_what_it_has_begun() -> None:
         ({"stream": "yes"}, 400, "stream"),
         ({"emulate": {"output_token": 3}}, 400, "emulate"),
         ({"emulate": {"output_tokens": 0}}, 400, "emulate"),
+        ({"emulate": {"fault": "stall"}}, 400, "emulate"),
+        ({"emulate": {"fault": "late", "late_s": -1}}, 400, "emulate"),
+        ({"emulate": []}, 400, "emulate"),
     ],
 )
 def test_a_wrong_call_is_told_what_is_wrong(call: dict[str, Any], status: int, param: str) -> None:
