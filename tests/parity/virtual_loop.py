@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import select
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import wraps
 from math import ulp
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 # What one socket sends has nearly always reached the other when `send` returns; a busy kernel may need a moment.
@@ -66,6 +68,16 @@ def run_virtual(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on a virtual clock that starts at 0."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
+
+
+def on_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Make a test of a coroutine that runs on a virtual clock."""
+
+    @wraps(test)
+    def run(*args: P.args, **named: P.kwargs) -> None:
+        run_virtual(test(*args, **named))
+
+    return run
 
 
 def virtual_loop() -> VirtualTimeLoop:

@@ -3,28 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
-from perllm.config.document import dotted
+from perllm.config.document import KeyPath, dotted
 from perllm.config.mistakes import find_mistake, nearest
-from perllm.config.presets import preset_names, preset_over
+from perllm.config.presets import preset_names, preset_over, read_preset
 from perllm.config.server_schema import ServerSection
 from perllm.config.values import server_value
 from perllm.domain.server import Server
 from perllm.errors import ConfigError
 
+# Whoever emulates types options and knows no keys: the longest path that fits says which.
+_OPTIONS: Final[Mapping[KeyPath, str]] = MappingProxyType(
+    {
+        ("models",): "--model",
+        ("slots",): "--slots",
+        ("speed",): "--prefill, --decode",
+        ("speed", "prefill_tokens_per_s"): "--prefill",
+        ("speed", "decode_tokens_per_s"): "--decode",
+        ("power",): "--idle-w, --busy-w",
+        ("power", "idle_w"): "--idle-w",
+        **{("power", key): "--busy-w" for key in ("prefill_w", "decode_w", "decode_full_w")},
+    }
+)
+
 
 def emulated_server(model: str, preset: str, own: Mapping[str, Any]) -> Server:
     """Make a server that serves `model`; `own` holds keys of a server's section that go before the preset's.
 
-    Raises ConfigError for an unknown preset and for values that do not fit.
+    Raises ConfigError, in terms of the options of `perllm emulate`, for an unknown preset and for values that do not
+    fit.
     """
     if preset not in preset_names():
         raise ConfigError(f"no preset is called {preset!r}", key="--preset", remedy=nearest(preset, preset_names()))
+    _check_power(preset, own.get("power", {}))
     tree = {"tier": "edge", "models": [model], **preset_over(preset, own)}
     mistake = find_mistake(tree, ServerSection)
     if mistake is not None:
-        raise ConfigError(mistake.problem, key=dotted(mistake.path), remedy=mistake.remedy)
+        raise ConfigError(mistake.problem, key=_option(mistake.path), remedy=mistake.remedy)
     return server_value("emulated", msgspec.convert(tree, ServerSection), (model,))
+
+
+def _check_power(preset: str, own: Mapping[str, Any]) -> None:
+    """Refuse half a power profile on top of a preset that has none."""
+    if not own or "power" in read_preset(preset).tree:
+        return
+    given, missing = ("--idle-w", "--busy-w") if "idle_w" in own else ("--busy-w", "--idle-w")
+    if not {"idle_w", "decode_w"} <= own.keys():
+        raise ConfigError(
+            f"{given} needs it, for the preset {preset} does not know what its machine draws",
+            key=missing,
+            remedy=f"Give both, or leave {given} out.",
+        )
+
+
+def _option(path: KeyPath) -> str:
+    lengths = range(len(path), 0, -1)
+    return next((_OPTIONS[path[:length]] for length in lengths if path[:length] in _OPTIONS), dotted(path))

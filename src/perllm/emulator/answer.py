@@ -17,7 +17,12 @@ TOKEN = " word"
 
 
 class Answer:
-    """Renders one answer in the dialect of the endpoint it was asked at."""
+    """Renders one answer in the dialect of the endpoint it was asked at.
+
+    Usage is told `usage_factor` times as large as it was; None: it is not told.
+    """
+
+    usage_factor: int | None = 1
 
     def __init__(self, call: Call, job: Job, answer_id: str, created_at_s: float) -> None:
         self._chat = call.endpoint is Endpoint.CHAT
@@ -36,8 +41,8 @@ class Answer:
     def end(self, ending: Ending) -> bytes:
         """Render the events that end a stream."""
         events = [self._event({}, "", self._finish_reason())]
-        if self._wants_usage:
-            events.append(frame(self._render("", choices=[], usage=self._usage(ending))))
+        if self._wants_usage and self.usage_factor is not None:
+            events.append(frame(self._render(".chunk", choices=[], **self._usage(ending))))
         return b"".join((*events, DONE))
 
     def whole(self, ending: Ending) -> bytes:
@@ -45,7 +50,7 @@ class Answer:
         text = TOKEN * ending.output_tokens
         said = {"message": {"role": "assistant", "content": text}} if self._chat else {"text": text}
         choice = {"index": 0, **said, "finish_reason": self._finish_reason(), "logprobs": None}
-        return self._render("", choices=[choice], usage=self._usage(ending))
+        return self._render("", choices=[choice], **self._usage(ending))
 
     def _event(self, delta: Mapping[str, str], text: str, finish_reason: str | None = None) -> bytes:
         said: dict[str, Any] = {"delta": delta} if self._chat else {"text": text}
@@ -61,10 +66,15 @@ class Answer:
         return "length" if cut else "stop"
 
     def _usage(self, ending: Ending) -> dict[str, Any]:
+        if self.usage_factor is None:
+            return {}
         prompt, output = self._job.truth.prompt_tokens, ending.output_tokens
-        return {
+        usage: dict[str, float] = {
             "prompt_tokens": prompt,
             "completion_tokens": output,
             "total_tokens": prompt + output,
-            "energy_j": ending.infer_j,
         }
+        # Where a preset says nothing of power, no joules are known: zero would be believed.
+        if ending.infer_j:
+            usage["energy_j"] = ending.infer_j
+        return {"usage": {name: number * self.usage_factor for name, number in usage.items()}}

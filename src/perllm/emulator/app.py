@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from itertools import count
 
@@ -10,8 +9,11 @@ from aiohttp import web
 
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.emulator.answer import Answer
+from perllm.emulator.exchange import Exchange, json_answer, unavailable
+from perllm.emulator.faults import Where
+from perllm.emulator.loading import Loader
 from perllm.emulator.order import Order, OrderBook
-from perllm.emulator.settings import EmulatorSettings, Fault
+from perllm.emulator.settings import EmulatorSettings
 from perllm.emulator.ticker import Events, Ticker
 from perllm.simulation.engine import Engine
 from perllm.simulation.trouble import Outage
@@ -21,6 +23,8 @@ from perllm.wire.models import render_models
 
 MAX_BODY_BYTES = 64 * 2**20
 EVENT_STREAM_HEAD = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+# What llama.cpp's server says meanwhile (its README, GET /health).
+LOADING = b'{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}'
 
 
 class Emulator:
@@ -31,6 +35,7 @@ class Emulator:
         self._book = OrderBook(settings)
         engine = Engine(settings.server, report_every_s=settings.frames_every_s, outages=outages)
         self._ticker = Ticker(engine)
+        self._loader = Loader(settings.loading)
         self._numbers = count(1)
         # A client that leaves takes its request with it, whatever the handler is waiting for.
         self.application = web.Application(client_max_size=MAX_BODY_BYTES, handler_args={"handler_cancellation": True})
@@ -51,12 +56,15 @@ class Emulator:
         return await self._serve(http, Endpoint.COMPLETIONS)
 
     async def _models(self, http: web.Request) -> web.StreamResponse:
-        return _json(200, render_models([self._settings.model], created_at_s=0.0))
+        return json_answer(200, render_models([self._settings.model], created_at_s=0.0))
 
     async def _health(self, http: web.Request) -> web.StreamResponse:
-        return _json(200, b'{"status":"ok"}') if self._ticker.healthy else _unavailable()
+        if not self._ticker.healthy:
+            return unavailable()
+        return json_answer(503, LOADING) if self._loader.loading else json_answer(200, b'{"status":"ok"}')
 
     async def _clean_up(self, application: web.Application) -> None:
+        self._loader.close()
         self._ticker.close()
 
     async def _serve(self, http: web.Request, endpoint: Endpoint) -> web.StreamResponse:
@@ -67,17 +75,26 @@ class Emulator:
             self._check_model(call)
         except CallError as error:
             body = error_body(error.message, "invalid_request_error", error.param, error.code)
-            return _json(error.status, body)
-        if order.fault is Fault.UNAVAILABLE:
-            return _unavailable()
-        if order.fault is Fault.STALL_HEAD:
-            await _for_ever()
-        answer = Answer(call, order.job, order_id, self._ticker.now_s)
-        events = self._ticker.start(order_id, order.job)
-        try:
-            return await (_stream if call.stream else _whole)(http, order, events, answer)
-        finally:
-            self._ticker.stop(order_id)
+            return json_answer(error.status, body)
+        exchange = Exchange(
+            http=http,
+            answer=Answer(call, order.job, order_id, self._ticker.now_s),
+            loader=self._loader,
+            late_s=order.late_s,
+            retry_after_s=order.retry_after_s,
+        )
+        instead = await order.meet(Where.BEFORE, exchange)
+        return await self._work(order, exchange, order_id) if instead is None else instead
+
+    async def _work(self, order: Order, exchange: Exchange, order_id: str) -> web.StreamResponse:
+        """Put a request through the engine. Whatever ends this takes the request out of it."""
+        relay = _stream if order.job.request.stream else _whole
+        async with self._loader.in_use():
+            events = self._ticker.start(order_id, order.job)
+            try:
+                return await relay(order, exchange, events)
+            finally:
+                self._ticker.stop(order_id)
 
     def _check_model(self, call: Call) -> None:
         if call.model != self._settings.model:
@@ -89,64 +106,37 @@ class Emulator:
             )
 
 
-async def _whole(http: web.Request, order: Order, events: Events, answer: Answer) -> web.StreamResponse:
+async def _whole(order: Order, exchange: Exchange, events: Events) -> web.StreamResponse:
     ending = await events.get()
     if not isinstance(ending, Ending) or ending.kind is not EndingKind.COMPLETED:
-        return _unavailable()
-    if order.fault is Fault.STALL_STREAM:
-        await _for_ever()
-    body = answer.whole(ending)
-    if order.fault is Fault.CUT:
-        await _begin_and_cut(http, body)
-    return _json(200, body)
+        return unavailable()
+    instead = await order.meet(Where.HEAD, exchange)
+    if instead is not None:
+        return instead
+    await order.meet(Where.END, exchange)
+    body = exchange.answer.whole(ending)
+    if order.meets(Where.MIDWAY):
+        await exchange.send_half(body)
+        await order.meet(Where.MIDWAY, exchange)
+    return json_answer(200, body)
 
 
-async def _stream(http: web.Request, order: Order, events: Events, answer: Answer) -> web.StreamResponse:
+async def _stream(order: Order, exchange: Exchange, events: Events) -> web.StreamResponse:
     """Relay what the engine reports; the head goes out with the first token."""
     response, sent = web.StreamResponse(headers=EVENT_STREAM_HEAD), 0
     while True:
         event = await events.get()
-        failed = isinstance(event, Ending) and event.kind is not EndingKind.COMPLETED
-        if failed and sent == 0:
-            return _unavailable()
-        if failed or (sent and order.fault is Fault.CUT):
-            await _cut(http)
-        if sent and order.fault is Fault.STALL_STREAM:
-            await _for_ever()
+        if isinstance(event, Ending) and event.kind is not EndingKind.COMPLETED:
+            return await exchange.cut() if sent else unavailable()
+        instead = await order.meet(Where.MIDWAY if sent else Where.HEAD, exchange)
+        if instead is not None:
+            return instead
         if sent == 0:
-            await response.prepare(http)
+            await response.prepare(exchange.http)
         tokens = event.output_tokens if isinstance(event, Ending) else event.tokens
-        said, sent = answer.tokens(sent, tokens), tokens
+        said, sent = exchange.answer.tokens(sent, tokens), tokens
         if isinstance(event, Ending):
-            await response.write(said + answer.end(event))
+            await order.meet(Where.END, exchange)
+            await response.write(said + exchange.answer.end(event))
             return response
         await response.write(said)
-
-
-async def _begin_and_cut(http: web.Request, body: bytes) -> None:
-    """Promise a whole body, send half of it, and hang up."""
-    head = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    response = web.StreamResponse(headers=head)
-    await response.prepare(http)
-    await response.write(body[: len(body) // 2])
-    await _cut(http)
-
-
-async def _cut(http: web.Request) -> None:
-    """Hang up; the loss of the connection then cancels the handler that waits here."""
-    if http.transport is not None:
-        http.transport.close()
-    await _for_ever()
-
-
-async def _for_ever() -> None:
-    """Wait until the handler is cancelled, because the client has left or the server stops."""
-    await asyncio.get_running_loop().create_future()
-
-
-def _unavailable() -> web.Response:
-    return _json(503, error_body("The engine is not available.", "server_error", None, "unavailable"))
-
-
-def _json(status: int, body: bytes) -> web.Response:
-    return web.Response(status=status, body=body, content_type="application/json")

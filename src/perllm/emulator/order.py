@@ -7,10 +7,13 @@ from math import exp
 from typing import Annotated
 
 import msgspec
+from aiohttp import web
 from msgspec import Meta, Struct
 
 from perllm.domain.request import Request, Requirement
-from perllm.emulator.settings import EmulatorSettings, Fault
+from perllm.emulator.exchange import Exchange
+from perllm.emulator.faults import Fault, Where
+from perllm.emulator.settings import EmulatorSettings
 from perllm.simulation.job import Job, Truth
 from perllm.simulation.streams import stream
 from perllm.wire.call import Call
@@ -18,9 +21,13 @@ from perllm.wire.errors import CallError
 
 # English text, about ("What are tokens and how to count them", OpenAI help centre).
 BYTES_PER_TOKEN = 4
+# A day: an event loop waits for no longer at a time.
+LONGEST_S = 86_400
 
 Count = Annotated[int, Meta(ge=1)]
 Factor = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0, le=LONGEST_S)]
+WholeSeconds = Annotated[int, Meta(ge=0, le=LONGEST_S)]
 
 
 class Wishes(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +39,8 @@ class Wishes(Struct, frozen=True, forbid_unknown_fields=True):
     service_factor: Factor | None = None
     link_factor: Factor | None = None
     fault: Fault | None = None
+    late_s: Seconds | None = None
+    retry_after_s: WholeSeconds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +49,18 @@ class Order:
 
     job: Job
     fault: Fault | None
+    late_s: float
+    retry_after_s: int
+
+    def meets(self, where: Where) -> bool:
+        """Say whether its fault strikes there."""
+        return self.fault is not None and self.fault.where is where
+
+    async def meet(self, where: Where, exchange: Exchange) -> web.StreamResponse | None:
+        """Let its fault strike if this is the place, and return what the client gets instead of its answer."""
+        if self.fault is None or self.fault.where is not where:
+            return None
+        return await self.fault.strike(exchange)
 
 
 _wishes = msgspec.json.Decoder(Wishes)
@@ -68,9 +89,12 @@ class OrderBook:
             max_output_tokens=call.max_output_tokens,
             stream=call.stream,
         )
+        drawn_fault = self._settings.faults.pick(self._faults.random())
         return Order(
             job=Job(request=request, truth=self._truth(call, wishes)),
-            fault=wishes.fault or self._settings.faults.pick(self._faults.random()),
+            fault=wishes.fault or drawn_fault,
+            late_s=self._settings.late_s if wishes.late_s is None else wishes.late_s,
+            retry_after_s=self._settings.retry_after_s if wishes.retry_after_s is None else wishes.retry_after_s,
         )
 
     def _truth(self, call: Call, wishes: Wishes) -> Truth:
@@ -96,5 +120,7 @@ def _read(call: Call) -> Wishes:
     try:
         return _wishes.decode(call.fields.get("emulate", b"{}"))
     except msgspec.ValidationError as error:
-        known = ", ".join(Wishes.__struct_fields__)
-        raise CallError(f"`emulate`: {error}. Its fields are: {known}.", param="emulate") from error
+        fields, faults = ", ".join(Wishes.__struct_fields__), ", ".join(Fault)
+        raise CallError(
+            f"`emulate`: {error}. Its fields are: {fields}. The faults: {faults}.", param="emulate"
+        ) from error

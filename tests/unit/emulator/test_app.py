@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import ClientPayloadError, ClientSession
 
-from perllm.emulator.settings import EmulatorSettings, Fault, FaultRates
+from perllm.domain.profile import PowerProfile
 from perllm.simulation.trouble import Outage
-from tests.parity.harness import client, serve_emulator
-from tests.parity.virtual_loop import run_virtual, virtual_loop
+from tests.parity.virtual_loop import virtual_loop
+from tests.unit.emulator.talking import SETTINGS, TRUTH, ask, chat
 from tests.unit.simulation.machines import SERVER
 
-T = TypeVar("T")
-SETTINGS = EmulatorSettings(server=SERVER, model="m", frames_every_s=1.0)
-TRUTH = {"prompt_tokens": 100, "output_tokens": 11, "upload_bytes": 1000, "service_factor": 1.0, "link_factor": 1.0}
 # As worked out for the engine model: the prompt is read, and the last token is there, after so many seconds.
 FIRST_S, LAST_S, JOULES = 0.1275, 0.3375, 40 * 0.101 + 20 * 0.21
-
-
-def ask(
-    talk: Callable[[ClientSession, str], Awaitable[T]],
-    settings: EmulatorSettings = SETTINGS,
-    outages: Iterable[Outage] = (),
-) -> T:
-    """Talk to an emulator on virtual time."""
-
-    async def conversation() -> T:
-        async with serve_emulator(settings, outages) as address, client() as session:
-            return await talk(session, f"{address}/v1")
-
-    return run_virtual(conversation())
-
-
-def chat(**members: Any) -> dict[str, Any]:
-    return {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "emulate": TRUTH, **members}
 
 
 def events_of(stream: bytes) -> list[Any]:
@@ -82,6 +60,19 @@ def test_a_stream_has_one_event_for_each_token_then_the_reason_then_usage_if_ask
         assert [" word"] * 11 + [None] == [choice["delta"].get("content") for choice in choices]
         assert [None] * 11 + ["stop"] == [choice["finish_reason"] for choice in choices]
         assert usages == sum("usage" in event for event in events)
+        assert {"chat.completion.chunk"} == {event["object"] for event in events}
+
+
+def test_an_engine_whose_watts_are_not_known_tells_no_joules() -> None:
+    nothing = PowerProfile(idle_w=0.0, prefill_w=0.0, decode_w=0.0, decode_full_w=0.0)
+
+    async def talk(session: ClientSession, url: str) -> Any:
+        async with session.post(f"{url}/chat/completions", json=chat()) as answer:
+            return (await answer.json())["usage"]
+
+    told = ask(talk, replace(SETTINGS, server=msgspec.structs.replace(SERVER, power=nothing)))
+
+    assert {"prompt_tokens": 100, "completion_tokens": 11, "total_tokens": 111} == told
 
 
 def test_completions_speak_their_own_dialect() -> None:
@@ -147,40 +138,6 @@ def test_a_server_that_is_out_answers_503_and_cuts_what_it_has_begun() -> None:
     assert "unavailable" == msgspec.json.decode(body)["error"]["code"]
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_fault_can_be_ordered(stream: bool) -> None:
-    async def meet(session: ClientSession, url: str, fault: Fault) -> str:
-        order = chat(stream=stream, emulate={**TRUTH, "fault": fault})
-        try:
-            async with asyncio.timeout(100.0), session.post(f"{url}/chat/completions", json=order) as answer:
-                if answer.status != 200:
-                    return str(answer.status)
-                await answer.read()
-                return "whole"
-        except TimeoutError:
-            return "silence"
-        except ClientPayloadError:
-            return "cut"
-
-    async def talk(session: ClientSession, url: str) -> list[str]:
-        return [await meet(session, url, fault) for fault in Fault]
-
-    assert ["silence", "silence", "cut", "503"] == ask(talk)
-
-
-def test_faults_come_at_their_rates() -> None:
-    faults = FaultRates(unavailable=0.3)
-
-    async def talk(session: ClientSession, url: str) -> list[int]:
-        statuses = []
-        for _ in range(200):
-            async with session.post(f"{url}/chat/completions", json=chat()) as answer:
-                statuses.append(answer.status)
-        return statuses
-
-    assert pytest.approx(60, abs=20) == ask(talk, replace(SETTINGS, faults=faults)).count(503)
-
-
 @pytest.mark.parametrize(
     ("call", "status", "param"),
     [
@@ -188,6 +145,9 @@ def test_faults_come_at_their_rates() -> None:
         ({"stream": "yes"}, 400, "stream"),
         ({"emulate": {"output_token": 3}}, 400, "emulate"),
         ({"emulate": {"output_tokens": 0}}, 400, "emulate"),
+        ({"emulate": {"fault": "stall"}}, 400, "emulate"),
+        ({"emulate": {"fault": "late", "late_s": -1}}, 400, "emulate"),
+        ({"emulate": []}, 400, "emulate"),
     ],
 )
 def test_a_wrong_call_is_told_what_is_wrong(call: dict[str, Any], status: int, param: str) -> None:

@@ -48,10 +48,6 @@ class Call:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
-    def cut(self) -> None:
-        """Close the connection."""
-        self._writer.close()
-
     async def until_left(self) -> None:
         """Wait until the gateway hangs up."""
         await self._reader.read()
@@ -145,10 +141,6 @@ async def overloaded(call: Call) -> None:
     await call.answer(b'{"error": {"message": "busy"}}', status="503 Service Unavailable", extra="retry-after: 2\r\n")
 
 
-async def bad_request(call: Call) -> None:
-    await call.answer(b'{"object": "error", "message": "too long", "code": 400}', status="400 Bad Request")
-
-
 async def stalls_before_head(call: Call) -> None:
     await call.until_left()
     raise ConnectionResetError
@@ -160,14 +152,6 @@ async def stalls_midway(call: Call) -> None:
     else:
         await call.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{")
     await stalls_before_head(call)
-
-
-async def cuts_midway(call: Call) -> None:
-    if call.json.get("stream"):
-        await stream_words(call, WORDS[:2])
-    else:
-        await call.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{")
-    call.cut()
 
 
 async def wrong_content_type(call: Call) -> None:

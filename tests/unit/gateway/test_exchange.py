@@ -139,6 +139,16 @@ async def test_joules_that_an_engine_tells_are_believed() -> None:
         assert (4.5, EnergyMethod.MEASURED) == (ending.infer_j, ending.energy_method)
 
 
+async def test_joules_that_no_engine_tells_are_declared(fleet: Fleet) -> None:
+    async with fleet.post() as answer:
+        await answer.read()
+
+    ending = fleet.endings()[0]
+    assert EnergyMethod.DECLARED is ending.energy_method
+    assert ending.infer_j is not None
+    assert ending.infer_j > 0.0
+
+
 async def test_bytes_both_ways_cost_transmission(fleet: Fleet, fake: FakeEngine) -> None:
     async with fleet.post() as answer:
         received = len(await answer.read())

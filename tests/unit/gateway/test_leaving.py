@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 
 import pytest
 
@@ -14,12 +15,12 @@ from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.entry import EventKind
 from perllm.domain.request import Request, Requirement
 from perllm.domain.service import Service
-from perllm.emulator.settings import EmulatorSettings, FaultRates
+from perllm.emulator.faults import Fault
 from perllm.gateway.settings import GatewaySettings
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.simulation.scenario import Lengths
-from tests.parity.harness import serve_emulator
+from tests.parity.virtual_loop import on_virtual_time
 from tests.unit.gateway import engine
+from tests.unit.gateway.emulated import emulated
 from tests.unit.gateway.engine import Behaviour, FakeEngine
 from tests.unit.gateway.fleet import MESSAGES, Fleet, assert_nothing_left, running, server
 
@@ -27,74 +28,36 @@ NEVER, BEFORE_HEAD, AFTER_HEAD, MIDWAY, WHILE_HELD = "never", "before head", "af
 LEAVES = (NEVER, BEFORE_HEAD, AFTER_HEAD, MIDWAY, WHILE_HELD)
 
 
-def emulated(**faults: float) -> AbstractAsyncContextManager[str]:
-    """The emulator, all of whose requests meet the fault."""
-    return serve_emulator(
-        EmulatorSettings(
-            server=server("edge", slots=1),
-            model="engine-small",
-            frames_every_s=0.005,
-            output_tokens=Lengths(median_tokens=200, sigma=0.0, minimum=200, maximum=200),
-            faults=FaultRates(**faults),
-        )
-    )
-
-
-@asynccontextmanager
-async def scripted(behaviour: Behaviour) -> AsyncIterator[str]:
-    """An engine that goes wrong in ways of which the emulator knows nothing."""
-    async with FakeEngine(behaviour) as fake:
-        yield fake.url
-
-
 BEHAVIOURS: dict[str, Callable[[], AbstractAsyncContextManager[str]]] = {
     "fine": emulated,
-    "refuses": lambda: nullcontext(engine.closed_port()),
-    "resets": lambda: scripted(engine.reset),
-    "503": lambda: emulated(unavailable=1.0),
-    "400": lambda: scripted(engine.bad_request),
-    "stalls before head": lambda: emulated(stall_head=1.0),
-    "stalls midway": lambda: emulated(stall_stream=1.0),
-    "cuts midway": lambda: emulated(cut=1.0),
-    "wrong content type": lambda: scripted(engine.wrong_content_type),
+    "refused": lambda: nullcontext(engine.closed_port()),
+    **{fault.value: partial(emulated, fault) for fault in Fault},
 }
 
 # What a client that stays gets: the status, or for a stream that has begun how it ends.
 CUT = "an error, no [DONE], no end"
 TOLD: dict[str, tuple[int | str, int | str]] = {
-    "fine": (200, 200),
-    "refuses": (502, 502),
-    "resets": (502, 502),
-    "503": (502, 502),
-    "400": (400, 400),
-    "stalls before head": (504, 504),
-    "stalls midway": (504, CUT),
-    "cuts midway": (502, CUT),
-    "wrong content type": (502, 502),
+    **dict.fromkeys(BEHAVIOURS, (200, 200)),
+    **dict.fromkeys(("refused", Fault.RESET, Fault.TOO_MANY, Fault.UNAVAILABLE, Fault.INTERNAL), (502, 502)),
+    Fault.WRONG_TYPE: (502, 502),
+    Fault.BAD_REQUEST: (400, 400),
+    Fault.STALL_HEAD: (504, 504),
+    Fault.STALL_STREAM: (504, CUT),
+    Fault.CUT: (502, CUT),
 }
-FATES = {
-    "fine": Fate.COMPLETED,
-    "stalls before head": Fate.TIMED_OUT,
-    "stalls midway": Fate.TIMED_OUT,
-}
+STALLS = (Fault.STALL_HEAD, Fault.STALL_STREAM)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 @pytest.mark.parametrize("leaves", LEAVES)
+@on_virtual_time
 async def test_nothing_is_left_behind(leaves: str, behaviour: str, stream: bool) -> None:
     async with fleet_with(behaviour, patient=leaves != NEVER) as fleet:
         if leaves == WHILE_HELD:
             await leave_while_held(fleet, stream)
         else:
-            received = await talk(fleet, stream, leaves)
-            await fleet.settled()
-            if leaves == NEVER:
-                assert_told(received, TOLD[behaviour][stream])
-                assert [FATES.get(behaviour, Fate.FAILED)] == [one.fate for one in fleet.outcomes()]
-            elif behaviour.startswith("stalls"):
-                assert [Fate.CANCELLED] == [one.fate for one in fleet.outcomes()]
-
+            await leave_in_flight(fleet, leaves, behaviour, stream)
         assert_nothing_left(fleet)
 
 
@@ -154,6 +117,25 @@ async def talk(fleet: Fleet, stream: bool, leaves: str) -> bytes:
     finally:
         writer.close()
     return received
+
+
+async def leave_in_flight(fleet: Fleet, leaves: str, behaviour: str, stream: bool) -> None:
+    """Make one call, leave when told, and see that what came of it is what had to come."""
+    received = await talk(fleet, stream, leaves)
+    await fleet.settled()
+    fates = [outcome.fate for outcome in fleet.outcomes()]
+    if leaves == NEVER:
+        assert_told(received, TOLD[behaviour][stream])
+        assert [fate_of(behaviour)] == fates
+    elif behaviour in STALLS or (leaves == BEFORE_HEAD and TOLD[behaviour][1] in (200, CUT)):
+        assert [Fate.CANCELLED] == fates
+
+
+def fate_of(behaviour: str) -> Fate:
+    """Say how a request ends whose client stays."""
+    if behaviour in STALLS:
+        return Fate.TIMED_OUT
+    return Fate.COMPLETED if TOLD[behaviour] == (200, 200) else Fate.FAILED
 
 
 async def up_to(reader: asyncio.StreamReader, mark: bytes) -> bytes:
