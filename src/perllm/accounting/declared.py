@@ -39,7 +39,7 @@ class DeclaredMeters:
 
     def __init__(self, servers: Iterable[Server]) -> None:
         self._meters: dict[str, _DeclaredMeter] = {}
-        self._where: dict[str, _DeclaredMeter] = {}
+        self._where: dict[str, tuple[_DeclaredMeter, float]] = {}
         self.configure(servers)
 
     def configure(self, servers: Iterable[Server]) -> None:
@@ -53,24 +53,23 @@ class DeclaredMeters:
         if attempt_id in self._where:
             raise InvariantError(f"attempt {attempt_id} was started twice")
         metered = self._meters[server_id]
-        self._where[attempt_id] = metered
-        metered.meter.join(attempt_id, now_s)
+        self._where[attempt_id] = (metered, metered.meter.join(now_s))
         if streamed:
             metered.reading.add(attempt_id)
         metered.settle()
 
     def first_token(self, attempt_id: str, now_s: float) -> None:
         """Note that an attempt's prompt has been read."""
-        metered = self._of(attempt_id)
+        metered, _ = self._of(attempt_id)
         metered.meter.advance(now_s)
         metered.reading.discard(attempt_id)
         metered.settle()
 
     def end(self, attempt_id: str, now_s: float) -> float:
         """Stop charging an attempt and return its joules above idle."""
-        metered = self._of(attempt_id)
+        metered, level_j = self._of(attempt_id)
         del self._where[attempt_id]
-        joules = metered.meter.leave(attempt_id, now_s)
+        joules = metered.meter.leave(now_s, level_j)
         metered.reading.discard(attempt_id)
         metered.settle()
         return joules
@@ -79,8 +78,8 @@ class DeclaredMeters:
         """Return each server's joules above idle, up to its latest event."""
         return {server_id: metered.meter.spent_j for server_id, metered in self._meters.items()}
 
-    def _of(self, attempt_id: str) -> _DeclaredMeter:
-        metered = self._where.get(attempt_id)
-        if metered is None:
+    def _of(self, attempt_id: str) -> tuple[_DeclaredMeter, float]:
+        found = self._where.get(attempt_id)
+        if found is None:
             raise InvariantError(f"attempt {attempt_id} was not started, or has ended")
-        return metered
+        return found

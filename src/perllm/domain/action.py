@@ -13,14 +13,14 @@ from perllm.domain.reason import Choice, Refusal
 from perllm.domain.request import Requirement
 
 
-class Reservation(Struct, frozen=True, kw_only=True):
+class Reservation(Struct, frozen=True, kw_only=True, gc=False):
     """What an attempt holds on its server and link until it is closed."""
 
     kv_tokens: int
     bytes_per_s: float
 
 
-class Dispatch(Struct, frozen=True, kw_only=True):
+class Dispatch(Struct, frozen=True, kw_only=True, gc=False):
     """Send the request to this server now. Times are from now, in seconds."""
 
     request_id: str
@@ -42,7 +42,7 @@ class CancelCause(StrEnum):
     TIMED_OUT = "timed-out"
 
 
-class Cancel(Struct, frozen=True, kw_only=True):
+class Cancel(Struct, frozen=True, kw_only=True, gc=False):
     """Stop this attempt upstream, then close it."""
 
     request_id: str
@@ -50,7 +50,7 @@ class Cancel(Struct, frozen=True, kw_only=True):
     cause: CancelCause
 
 
-class Refuse(Struct, frozen=True, kw_only=True):
+class Refuse(Struct, frozen=True, kw_only=True, gc=False):
     """Tell the client no. `retry_after_s` where a later try may succeed."""
 
     request_id: str
@@ -66,7 +66,7 @@ class PowerState(StrEnum):
     ASLEEP = "asleep"
 
 
-class SetPower(Struct, frozen=True, kw_only=True):
+class SetPower(Struct, frozen=True, kw_only=True, gc=False):
     """Wake a server or send it to sleep."""
 
     server_id: str
@@ -83,7 +83,7 @@ class Fate(StrEnum):
     REFUSED = "refused"
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     """What became of one request, over all its attempts.
 
     `in_time` says whether it met its requirement; `counted` is false for clients that left before theirs had passed.
@@ -111,7 +111,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     predicted_energy_j: float | None
 
 
-class Finish(Struct, frozen=True, kw_only=True):
+class Finish(Struct, frozen=True, kw_only=True, gc=False):
     """The request's life is over: account for it."""
 
     outcome: Outcome

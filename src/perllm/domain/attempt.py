@@ -16,7 +16,7 @@ class Stage(StrEnum):
     TOKENS = "tokens"
 
 
-class Progress(Struct, frozen=True, kw_only=True):
+class Progress(Struct, frozen=True, kw_only=True, gc=False):
     """An attempt moved on. `tokens` is the count seen so far."""
 
     stage: Stage
@@ -33,7 +33,7 @@ class EndingKind(StrEnum):
     LOST = "lost"
 
 
-class Usage(Struct, frozen=True, kw_only=True):
+class Usage(Struct, frozen=True, kw_only=True, gc=False):
     """Token counts as the engine told them, and the phases it timed itself, where it did."""
 
     prompt_tokens: int
@@ -43,7 +43,7 @@ class Usage(Struct, frozen=True, kw_only=True):
     decode_s: float | None = None
 
 
-class Ending(Struct, frozen=True, kw_only=True):
+class Ending(Struct, frozen=True, kw_only=True, gc=False):
     """The end of an attempt, with what is known of its cost.
 
     `retryable`: no byte has reached the client, so another server may try. `output_tokens` counts what was seen where

@@ -15,7 +15,7 @@ class EnergyMethod(StrEnum):
     DECLARED = "declared"
 
 
-class Energy(Struct, frozen=True, kw_only=True):
+class Energy(Struct, frozen=True, kw_only=True, gc=False):
     """Transmission, inference above idle, and idle, in joules. Adds up."""
 
     transmit_j: float = 0.0

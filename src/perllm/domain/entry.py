@@ -27,14 +27,14 @@ class EventKind(StrEnum):
     WAKE = "wake"
 
 
-class Fleet(Struct, frozen=True, kw_only=True):
+class Fleet(Struct, frozen=True, kw_only=True, gc=False):
     """What `configure` is told."""
 
     servers: Sequence[Server]
     services: Sequence[Service]
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """An event (`subject` is the request's or attempt's id, empty where there is none) and the actions it led to."""
 
     at_s: float

@@ -11,7 +11,7 @@ from msgspec import Struct
 from perllm.domain.reason import Violation
 
 
-class Explanation(Struct, frozen=True, kw_only=True):
+class Explanation(Struct, frozen=True, kw_only=True, gc=False):
     """One row per server, in the fleet's order. Seconds count from the decision.
 
     `scores` holds a value for each row the policy judged, in the order of `judged`.

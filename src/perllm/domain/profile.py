@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class SpeedProfile(Struct, frozen=True, kw_only=True):
+class SpeedProfile(Struct, frozen=True, kw_only=True, gc=False):
     """How long an engine's steps take: the longer of arithmetic and memory traffic, plus overheads.
 
     Arithmetic: `prefill_token_s` for each token of a prompt that is read, `attention_pair_s` for each pair of such a
@@ -27,7 +27,7 @@ class SpeedProfile(Struct, frozen=True, kw_only=True):
     request_overhead_s: float = 0.0
 
 
-class PowerProfile(Struct, frozen=True, kw_only=True):
+class PowerProfile(Struct, frozen=True, kw_only=True, gc=False):
     """What a machine draws: idle with the model loaded, reading prompts, and decoding one sequence or a full batch."""
 
     idle_w: float
@@ -36,7 +36,7 @@ class PowerProfile(Struct, frozen=True, kw_only=True):
     decode_full_w: float
 
 
-class Rest(Struct, frozen=True, kw_only=True):
+class Rest(Struct, frozen=True, kw_only=True, gc=False):
     """A state that a machine falls into by itself once it has been idle for `after_s`: model unloaded, or asleep.
 
     There it draws `watts`. The next request wakes it, which takes `wake_s` at idle power and `wake_j` on top.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Requirement(Struct, frozen=True, kw_only=True):
+class Requirement(Struct, frozen=True, kw_only=True, gc=False):
     """How soon a request must be served, counted from the moment it was fully read. None: no such limit."""
 
     total_s: float | None = None
     first_token_s: float | None = None
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, gc=False):
     """One request of a service.
 
     `payload_bytes` crosses the link; `prompt_bytes` is the text in it, from which its tokens are estimated.

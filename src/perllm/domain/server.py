@@ -16,7 +16,7 @@ class Tier(StrEnum):
     CLOUD = "cloud"
 
 
-class Link(Struct, frozen=True, kw_only=True):
+class Link(Struct, frozen=True, kw_only=True, gc=False):
     """The way to a server: round trip, rate each way, and the energy one byte costs on it."""
 
     rtt_s: float = 0.0
@@ -25,7 +25,7 @@ class Link(Struct, frozen=True, kw_only=True):
     j_per_byte: float = 0.0
 
 
-class Server(Struct, frozen=True, kw_only=True):
+class Server(Struct, frozen=True, kw_only=True, gc=False):
     """Where a request may go.
 
     `models` are the names clients may ask for that this server answers with an equivalent model. `slots` is how many

@@ -24,7 +24,7 @@ class WhenLate(StrEnum):
     CANCEL = "cancel"
 
 
-class Service(Struct, frozen=True, kw_only=True):
+class Service(Struct, frozen=True, kw_only=True, gc=False):
     """A kind of request: what it needs, where it may go, and what is believed of it before the first one is seen.
 
     `attainment` is the share of requests that must be in time, and so the confidence with which a server must be

@@ -14,8 +14,8 @@ from perllm.machines.failures import AttemptError
 from perllm.machines.http import Reply
 from perllm.wire.reply import Usage as ToldUsage
 
-# Token counts are reported once a second; the millionth forgives the rounding of clocks.
-_REPORT_S: Final = 1.0 - 1e-6
+# Forgives the rounding of clocks.
+_A_MOMENT_S: Final = 1e-6
 
 
 class Attempt:
@@ -42,7 +42,7 @@ class Attempt:
         backend.meters.start(dispatch.attempt_id, dispatch.server_id, now_s, streamed=stream)
 
     def heard(self, tokens: int) -> None:
-        """Note that a stream has brought `tokens` so far; the brain is told of the first, then once a second."""
+        """Note that a stream has brought `tokens` so far; the brain is told of the first, then as often as it wants."""
         if tokens == self._tokens:
             return
         self._tokens = tokens
@@ -51,7 +51,7 @@ class Attempt:
         if self._reported_at_s is None:
             self._backend.meters.first_token(self.dispatch.attempt_id, now_s)
             stage = Stage.FIRST_TOKEN
-        elif now_s - self._reported_at_s >= _REPORT_S:
+        elif now_s - self._reported_at_s >= driver.report_every_s - _A_MOMENT_S:
             stage = Stage.TOKENS
         else:
             return

@@ -10,7 +10,7 @@ from perllm.domain.request import Request
 from perllm.wire.call import Call
 
 
-class Errand(Struct, frozen=True, kw_only=True):
+class Errand(Struct, frozen=True, kw_only=True, gc=False):
     """A call, what the brain is told of it, and the headers that go along to the engine.
 
     `shown_id` is the request's id as the client knows it.

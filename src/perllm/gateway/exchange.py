@@ -27,7 +27,7 @@ from perllm.wire.call import Endpoint
 from perllm.wire.errors import CallError
 
 
-class _Exchange(Struct, frozen=True):
+class _Exchange(Struct, frozen=True, gc=False):
     """Both sides of it, its place in the brain, and which servers have failed so far, in words for the client."""
 
     backend: Backend

@@ -39,6 +39,8 @@ class Port(Protocol):
     def wake(self, now_s: float) -> Actions: ...
     @property
     def wake_at_s(self) -> float | None: ...
+    @property
+    def report_every_s(self) -> float: ...
     def counts(self) -> Counts: ...
     def snapshot(self) -> Learned: ...
     def absorb(self, learned: Learned) -> None: ...
@@ -104,6 +106,11 @@ class Recording:
     def wake_at_s(self) -> float | None:
         """The instant at which the brain wants to be woken."""
         return self._port.wake_at_s
+
+    @property
+    def report_every_s(self) -> float:
+        """How often the brain wants to hear how far a stream is."""
+        return self._port.report_every_s
 
     def counts(self) -> Counts:
         """Return where all requests are."""

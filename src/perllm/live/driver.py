@@ -81,6 +81,11 @@ class Driver:
         """The fleet or the services changed."""
         self._deliver(self._port.configure(servers, services, self.now_s))
 
+    @property
+    def report_every_s(self) -> float:
+        """How often the brain wants to hear how far a stream is."""
+        return self._port.report_every_s
+
     def counts(self) -> Counts:
         """Say where all requests are."""
         return self._port.counts()

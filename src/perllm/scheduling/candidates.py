@@ -10,7 +10,7 @@ from perllm.domain.reason import Violation
 from perllm.domain.server import Server
 
 
-class Candidates(Struct):
+class Candidates(Struct, gc=False):
     """What is believed of each server for one request, from now on.
 
     Seconds and joules are expectations; rows that cannot serve the request at all hold NaN. `outstanding` counts

@@ -30,7 +30,7 @@ from perllm.scheduling.settings import SchedulerSettings
 LEAST_PATIENCE_S = 1e-3
 
 
-class Go(Struct, frozen=True):
+class Go(Struct, frozen=True, gc=False):
     """Dispatch to the server in `row`, expected to take `total_s`."""
 
     row: int
@@ -39,14 +39,14 @@ class Go(Struct, frozen=True):
     explanation: Explanation
 
 
-class Wait(Struct, frozen=True):
+class Wait(Struct, frozen=True, gc=False):
     """Hold until room is free, harmlessly until `latest_start_at_s`. `no_room`: no server it may go to has any."""
 
     latest_start_at_s: float
     no_room: bool
 
 
-class No(Struct, frozen=True):
+class No(Struct, frozen=True, gc=False):
     """Refuse."""
 
     reason: Refusal

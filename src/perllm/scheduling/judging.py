@@ -15,7 +15,7 @@ from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 
 
-class Judgement(Struct, frozen=True):
+class Judgement(Struct, frozen=True, gc=False):
     """The estimates and violations of one decision.
 
     `roomy` rows could take the request now, in time or not; `full` rows will in a while.

@@ -13,7 +13,7 @@ from perllm.scheduling.records import RequestRecord
 PLAIN_BYTES_PER_TOKEN = 5.0
 
 
-class Need(Struct, frozen=True):
+class Need(Struct, frozen=True, gc=False):
     """Sizes and what is left of the requirement. `limit` is the client's own bound on the answer; infinite: none.
 
     `log_mean` and `log_variance` describe the answer's length; `upper_tokens` is exceeded by one answer in ten.

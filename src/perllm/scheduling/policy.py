@@ -23,7 +23,7 @@ class Evident(StrEnum):
     NOT = "not"
 
 
-class Lesson(Struct, frozen=True, kw_only=True):
+class Lesson(Struct, frozen=True, kw_only=True, gc=False):
     """The end of one attempt, told once for every attempt, late and out of order.
 
     `evident` is NOT for cancelled and failed attempts, whose numbers say nothing, and AT_LEAST for those that ran out
@@ -46,11 +46,15 @@ class Policy:
 
     `holds`: requests wait in the scheduler for room instead of in the engines' queues. `minds_time`: servers that are
     not expected to be in time are no candidates (C1). Rules that operators use today do neither.
+    `watches`: it wants to hear how far streams have come. `blind`: its scores use no estimate of seconds or joules, so
+    that none need be made of servers that are not chosen unless somebody wants an explanation.
     """
 
     name: ClassVar[str]
     holds: ClassVar[bool] = True
     minds_time: ClassVar[bool] = True
+    watches: ClassVar[bool] = False
+    blind: ClassVar[bool] = False
 
     def admits(self, service: Service, server: Server) -> bool:
         """Say whether this policy would ever send the service there."""

@@ -33,6 +33,9 @@ from perllm.scheduling.settings import SchedulerSettings
 from perllm.scheduling.teaching import teach
 from perllm.scheduling.view import View
 
+# How often a stream's tokens are worth telling to a policy that watches.
+REPORT_EVERY_S = 1.0
+
 
 class Scheduler:
     """Sends every request to the server that the policy likes best among those that can serve it in time."""
@@ -145,6 +148,11 @@ class Scheduler:
     def wake_at_s(self) -> float | None:
         """The next instant at which `wake` is wanted."""
         return self._lives.timers.next_at_s()
+
+    @property
+    def report_every_s(self) -> float:
+        """How often somebody wants to hear how many tokens a stream has: infinite where nobody listens."""
+        return REPORT_EVERY_S if self._view.policy.watches else inf
 
     def counts(self) -> Counts:
         """Return where all requests are."""

@@ -36,9 +36,9 @@ def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float
         if not attempt.queued:
             attempt.server.attempt_s.learn(now_s - attempt.dispatched_at_s, now_s)
     elif evident is Evident.AT_LEAST:
-        if attempt.tokens:
-            lengths.learn_output(attempt.tokens, attempt.tokens, now_s)
-        _teach_lateness(attempt, lengths, now_s)
+        if ending.output_tokens:
+            lengths.learn_output(ending.output_tokens, ending.output_tokens, now_s)
+        _teach_lateness(attempt, ending.output_tokens, lengths, now_s)
     attempt.server.learned()
     return Lesson(
         service=attempt.owner.service.name,
@@ -104,11 +104,11 @@ def _teach_energy(attempt: AttemptRecord, ending: Ending, tokens: int, now_s: fl
     return corrected
 
 
-def _teach_lateness(attempt: AttemptRecord, lengths: Lengths, now_s: float) -> None:
+def _teach_lateness(attempt: AttemptRecord, tokens_seen: int, lengths: Lengths, now_s: float) -> None:
     """Take in that an attempt took at least this long, where that is longer than was thought."""
     server, basis = attempt.server, attempt.basis
     limit = attempt.owner.request.max_output_tokens
-    tokens = attempt.tokens or lengths.mean_tokens(inf if limit is None else max(limit, 1))
+    tokens = tokens_seen or lengths.mean_tokens(inf if limit is None else max(limit, 1))
     expected_s = basis.first_token_s + (tokens - 1) * basis.token_s
     ratio = log(max(now_s - attempt.dispatched_at_s, 1e-9) / expected_s)
     for belief in (server.first_log, server.decode_log):

@@ -26,13 +26,13 @@ class Portion(NamedTuple):
 class Batch:
     """Every step gives every member one token. Steps are whole: who joins or leaves does so between two of them.
 
-    `turn_at_s` is the end of the steps under way, infinite while nothing is written. A step's time is that of
-    `costs.steps` times the mean of its sequences' own factors, times the pace of the machine.
+    `size` counts the members. `turn_at_s` is the end of the steps under way, infinite while nothing is written. A
+    step's time is that of `costs.steps` times the mean of its sequences' own factors, times the pace of the machine.
     """
 
     __slots__ = (
         "_arithmetic_s", "_context_token_s", "_factors", "_members", "_overhead_s", "_planned", "_reading_w", "_run",
-        "_since_s", "_speed", "_steps", "_watts", "context_tokens", "meter", "turn_at_s",
+        "_since_s", "_speed", "_steps", "_watts", "context_tokens", "meter", "size", "turn_at_s",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -45,6 +45,7 @@ class Batch:
         self._reading_w = prefill_w(power)
         self.meter = OccupancyMeter()
         self._members: list[tuple[int, int, Sequence]] = []
+        self.size = 0
         self.context_tokens = 0
         self._factors = 0.0
         self._steps = 0
@@ -52,9 +53,6 @@ class Batch:
         self._planned = 0
         self._since_s = 0.0
         self.turn_at_s = inf
-
-    def __len__(self) -> int:
-        return len(self._members)
 
     @property
     def newest(self) -> Sequence:
@@ -67,11 +65,12 @@ class Batch:
         heappush(self._members, (sequence.steps_before + sequence.output_tokens, sequence.number, sequence))
         self.context_tokens += sequence.context_tokens
         self._factors += sequence.job.truth.service_factor
-        self.meter.join(sequence.attempt_id, at_s)
+        self.size += 1
+        sequence.level_j = self.meter.join(at_s)
 
     def write(self, at_s: float, pace: float, room_tokens: int) -> None:
         """Write from now on, until the first member has all its tokens or the cache is full."""
-        size = len(self._members)
+        size = self.size
         scale = pace * self._factors / size
         memory_s = self._speed.weights_read_s + self.context_tokens * self._context_token_s
         self._run = Steps(
@@ -89,7 +88,7 @@ class Batch:
 
         The members go on paying what writing alone would have cost them.
         """
-        speed, size = self._speed, len(self._members)
+        speed, size = self._speed, self.size
         scale = pace * (self._factors + portion.factors) / (size + portion.readers)
         reading_s = portion.tokens * speed.prefill_token_s + portion.pairs * speed.attention_pair_s
         writing_s, overhead_s = self._arithmetic_s[size], self._overhead_s[size]
@@ -117,7 +116,7 @@ class Batch:
         """Stop at the turn; return how many steps were made, and the members that have all their tokens, who leave."""
         made = self._planned
         self._steps += made
-        self.context_tokens += made * len(self._members)
+        self.context_tokens += made * self.size
         self.turn_at_s = inf
         self.meter.advance(at_s)
         self.meter.watts = 0.0
@@ -141,7 +140,7 @@ class Batch:
         """Stop at once, losing the step under way; return how many were made."""
         made = self._made(at_s)
         self._steps += made
-        self.context_tokens += made * len(self._members)
+        self.context_tokens += made * self.size
         self.stop(at_s)
         return made
 
@@ -175,10 +174,9 @@ class Batch:
     def _leave(self, sequence: Sequence, made: int, at_s: float) -> Sequence:
         """Settle a member's account; `made` steps of the present run are not in the batch's count yet."""
         sequence.written = self._steps + made - sequence.steps_before
-        sequence.infer_j += self.meter.leave(sequence.attempt_id, at_s)
+        sequence.infer_j += self.meter.leave(at_s, sequence.level_j)
         self.context_tokens -= sequence.context_tokens - made
-        self._factors -= sequence.job.truth.service_factor
-        if self.meter.occupants == 0:
-            # Sums of floats drift by rounding: an empty batch starts afresh.
-            self._factors = 0.0
+        self.size -= 1
+        # Sums of floats drift by rounding: an empty batch starts afresh.
+        self._factors = self._factors - sequence.job.truth.service_factor if self.size else 0.0
         return sequence

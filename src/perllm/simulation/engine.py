@@ -134,6 +134,7 @@ class Engine:
         sequence = self._outbox.attempts.pop(attempt_id, None)
         if sequence is None:
             raise InvariantError(f"attempt {attempt_id} is not open here")
+        self._outbox.count(sequence, now_s)
         self._processor.abort(sequence, now_s)
         self._follow()
         return self._outbox.abort(sequence, kind)

@@ -10,7 +10,7 @@ from perllm.domain.request import Request
 STREAMED_TOKEN_BYTES = 250.0
 
 
-class Truth(Struct, frozen=True, kw_only=True):
+class Truth(Struct, frozen=True, kw_only=True, gc=False):
     """What will be true of one request.
 
     `service_factor` multiplies the engine's time for it, `link_factor` its time on links: noise around 1.
@@ -33,7 +33,7 @@ class Truth(Struct, frozen=True, kw_only=True):
             raise ValueError("a prompt and an answer have at least one token each")
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class Job(Struct, frozen=True, kw_only=True, gc=False):
     """One request of a workload and its hidden truth."""
 
     request: Request

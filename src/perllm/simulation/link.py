@@ -42,6 +42,10 @@ class Pipe:
             return at_s + count_bytes / self._rate_bytes_per_s
         return self._through_at_s(at_s, count_bytes)
 
+    def drain(self, began_at_s: float, ended_at_s: float, all_bytes: float, last_bytes: float) -> float:
+        """Queue bytes that came over a time; return when all are through, the last of which come at its end."""
+        return max(self.send(began_at_s, all_bytes), self.soonest(ended_at_s, last_bytes))
+
     def _through_at_s(self, at_s: float, left_bytes: float) -> float:
         while True:
             rate, until_s = self._rate_at(at_s)
@@ -67,21 +71,25 @@ class Pipe:
 class Way:
     """There and back: half a round trip and the pipes in a row, the server's own and its site's."""
 
-    __slots__ = ("_down", "_half_rtt_s", "_up")
+    __slots__ = ("_down", "_half_rtt_s", "_more_down", "_more_up", "_up")
 
     def __init__(self, link: Link, up: Sequence[Pipe], down: Sequence[Pipe]) -> None:
         self._half_rtt_s = link.rtt_s / 2
-        self._up = tuple(up)
-        self._down = tuple(down)
+        self._up, *self._more_up = up
+        self._down, *self._more_down = down
 
     def arrives_at_s(self, at_s: float, count_bytes: float, factor: float) -> float:
         """Return when a request sent at `at_s` has reached the server; `factor` is its own luck on the way."""
-        through_s = max(pipe.send(at_s, count_bytes * factor) for pipe in self._up)
+        through_s = self._up.send(at_s, count_bytes * factor)
+        for pipe in self._more_up:
+            through_s = max(through_s, pipe.send(at_s, count_bytes * factor))
         return through_s + self._half_rtt_s * factor
 
     def returns_at_s(self, at_s: float, count_bytes: float, factor: float) -> float:
         """Return when a few bytes that leave the server at `at_s` have come back, past whatever is queued."""
-        through_s = max(pipe.soonest(at_s, count_bytes * factor) for pipe in self._down)
+        through_s = self._down.soonest(at_s, count_bytes * factor)
+        for pipe in self._more_down:
+            through_s = max(through_s, pipe.soonest(at_s, count_bytes * factor))
         return through_s + self._half_rtt_s * factor
 
     def drained_at_s(
@@ -89,13 +97,12 @@ class Way:
     ) -> float:
         """Return when an answer has come back that was written from `began_at_s` to `ended_at_s`.
 
-        Its bytes went out as they were written, so that only what the pipe could not carry meanwhile is late; the last
+        Its bytes went out as they were written, so that only what a pipe could not carry meanwhile is late; the last
         of them cannot go before they are written.
         """
-        through_s = ended_at_s
-        for pipe in self._down:
-            carried_s = pipe.send(began_at_s, all_bytes * factor)
-            through_s = max(through_s, carried_s, pipe.soonest(ended_at_s, last_bytes * factor))
+        through_s = self._down.drain(began_at_s, ended_at_s, all_bytes * factor, last_bytes * factor)
+        for pipe in self._more_down:
+            through_s = max(through_s, pipe.drain(began_at_s, ended_at_s, all_bytes * factor, last_bytes * factor))
         return through_s + self._half_rtt_s * factor
 
 

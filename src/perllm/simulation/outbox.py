@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from perllm.costs.energy import transmit_j
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
 from perllm.domain.energy import EnergyMethod
@@ -61,6 +63,11 @@ class Outbox:
         known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
         self._agenda.note(known_at_s, self._tell, (sequence, ending))
 
+    def count(self, sequence: Sequence, now_s: float) -> None:
+        """Count the tokens of a stream that nobody was told of and that have come through the link by now."""
+        if self.report_every_s == inf and sequence.place is _WRITING and sequence.seen_tokens:
+            sequence.seen_tokens = self._processor.tokens(sequence, now_s - self._link.rtt_s / 2)
+
     def abort(self, sequence: Sequence, kind: EndingKind) -> Ending:
         """Close an attempt that is not waited for any more; what has come through the link has come."""
         sequence.place = _CLOSED
@@ -94,6 +101,8 @@ class Outbox:
             self._look_later(sequence)
 
     def _look_later(self, sequence: Sequence) -> None:
+        if self.report_every_s == inf:
+            return
         sequence.looks += 1
         self._agenda.note(sequence.first_at_s + sequence.looks * self.report_every_s, self._look, sequence)
 

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
-from perllm.costs.attribution import OccupancyMeter
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
 from perllm.costs.time import attention_pairs
 from perllm.domain.profile import Batching
@@ -33,8 +32,8 @@ class Processor:
     """
 
     __slots__ = (
-        "_batch", "_chunked", "_pace", "_portions", "_prefixes", "_readers", "_reading_meter", "_reading_w", "_repose",
-        "_server", "_waiting", "_writing_w", "turn_at_s",
+        "_batch", "_chunked", "_pace", "_portions", "_prefixes", "_readers", "_reading_w", "_repose", "_server",
+        "_since_s", "_waiting", "_watts", "_writing_w", "reading_j", "turn_at_s",
     )  # fmt: skip
 
     def __init__(self, server: Server, repose: Repose, pace: Pace = steady) -> None:
@@ -47,15 +46,17 @@ class Processor:
         self._readers: list[Sequence] = []
         self._portions: list[int] = []
         self._batch = Batch(server)
-        self._reading_meter = OccupancyMeter()
         self._prefixes = PrefixCache() if server.caches_prefixes else None
         self._repose = repose
+        self._watts = 0.0
+        self._since_s = 0.0
+        self.reading_j = 0.0
         self.turn_at_s = inf
 
     @property
     def spent_j(self) -> float:
         """Joules above idle drawn so far."""
-        return self._reading_meter.spent_j + self._batch.meter.spent_j
+        return self.reading_j + self._batch.meter.spent_j
 
     @property
     def busy(self) -> bool:
@@ -75,7 +76,7 @@ class Processor:
                 self.turn_at_s = at_s + wake_s
             else:
                 self._proceed(at_s)
-        elif not self._readers and len(self._batch) and self._fits(sequence):
+        elif not self._readers and self._batch.size and self._fits(sequence):
             self.interrupt(at_s)
 
     def interrupt(self, at_s: float) -> None:
@@ -132,9 +133,9 @@ class Processor:
             self._admit()
         if self._readers:
             self._read(at_s)
-        elif len(self._batch):
+        elif self._batch.size:
             room_tokens = self._server.kv_tokens - self._batch.context_tokens
-            if room_tokens < len(self._batch):
+            if room_tokens < self._batch.size:
                 room_tokens = self._make_room(at_s)
             self._batch.write(at_s, self._pace(at_s), room_tokens)
             self.turn_at_s = self._batch.turn_at_s
@@ -157,34 +158,29 @@ class Processor:
     def _fits(self, sequence: Sequence) -> bool:
         """Whether a slot and cache are free for one more, and room in the step where prompts are read whole."""
         server, readers = self._server, self._readers
-        if len(self._batch) + len(readers) >= server.slots:
+        taken = self._batch.context_tokens + sequence.context_tokens
+        if not readers:
+            return self._batch.size < server.slots and taken < server.kv_tokens
+        if self._batch.size + len(readers) >= server.slots:
             return False
-        taken = self._batch.context_tokens + sum(reader.context_tokens for reader in readers)
-        if taken + sequence.context_tokens >= server.kv_tokens:
+        if taken + sum(reader.context_tokens for reader in readers) >= server.kv_tokens:
             return False
-        reading = sum(reader.to_read for reader in readers)
-        return self._chunked or not readers or reading + sequence.to_read <= server.step_tokens
+        return self._chunked or sequence.to_read + sum(reader.to_read for reader in readers) <= server.step_tokens
 
     def _read(self, at_s: float) -> None:
-        """Begin the next steps that read; the readers are charged for them by what each of them reads."""
-        steps = self._plan() if self._chunked else 1
-        if not self._chunked:
-            self._portions = [reader.to_read for reader in self._readers]
-        portion = self._portion(steps)
+        """Begin the next steps that read."""
         if self._chunked:
-            watts = self._batch.write_beside(at_s, self._pace(at_s), portion)
+            portion = self._portion(self._plan())
+            self._watts = self._batch.write_beside(at_s, self._pace(at_s), portion)
             self.turn_at_s = self._batch.turn_at_s
         else:
-            watts = self._read_apart(at_s, portion)
-        meter = self._reading_meter
-        meter.advance(at_s)
-        meter.watts = watts
-        for reader, tokens in zip(self._readers, self._portions, strict=False):
-            meter.join(reader.attempt_id, at_s, tokens)
+            self._portions = [reader.to_read for reader in self._readers]
+            self._watts = self._read_apart(at_s, self._portion(1))
+        self._since_s = at_s
 
     def _plan(self) -> int:
         """Portion the prompts over the next steps; return how many steps are alike."""
-        room = max(self._server.step_tokens - len(self._batch), 1)
+        room = max(self._server.step_tokens - self._batch.size, 1)
         first = self._readers[0].to_read
         if first > room:
             self._portions = [room]
@@ -198,10 +194,16 @@ class Processor:
         return 1
 
     def _portion(self, steps: int) -> Portion:
-        readers = list(zip(self._readers, self._portions, strict=False))
-        pairs = sum(attention_pairs(tokens * steps, reader.known) / steps for reader, tokens in readers)
-        factors = sum(reader.job.truth.service_factor for reader, _ in readers)
-        return Portion(float(sum(self._portions)), pairs, factors, len(readers), steps)
+        """Add up what each of some steps reads."""
+        reader, tokens = self._readers[0], self._portions[0]
+        pairs = attention_pairs(tokens * steps, reader.known) / steps
+        factors = reader.job.truth.service_factor
+        for place in range(1, len(self._portions)):
+            reader = self._readers[place]
+            tokens += self._portions[place]
+            pairs += attention_pairs(self._portions[place], reader.known)
+            factors += reader.job.truth.service_factor
+        return Portion(tokens, pairs, factors, len(self._portions), steps)
 
     def _read_apart(self, at_s: float, portion: Portion) -> float:
         """Begin a step that only reads; return the watts it draws."""
@@ -213,9 +215,7 @@ class Processor:
 
     def _end_reading(self, steps: int, at_s: float) -> list[Sequence]:
         """Take account of what was read; return the prompts that are read, each with its first token."""
-        portions = self._portions
-        self._charge_readers(at_s)
-        self._credit(portions, steps)
+        self._account(steps, at_s)
         read = [reader for reader in self._readers if reader.to_read == 0]
         self._readers = [reader for reader in self._readers if reader.to_read]
         for reader in read:
@@ -224,32 +224,27 @@ class Processor:
                 self._prefixes.keep(reader.job.truth.blocks, self._server.kv_tokens - self._batch.context_tokens)
         return read
 
-    def _credit(self, portions: list[int], steps: int) -> None:
-        """Note how far the readers have come."""
-        for reader, tokens in zip(self._readers, portions, strict=False):
-            reader.to_read -= tokens * steps
-            reader.known += tokens * steps
-
-    def _charge_readers(self, at_s: float) -> None:
-        for reader, _ in zip(self._readers, self._portions, strict=False):
-            reader.infer_j += self._reading_meter.leave(reader.attempt_id, at_s)
-        self._reading_meter.watts = 0.0
+    def _account(self, steps: int, at_s: float) -> None:
+        """Charge the readers, each by what it read of each step, and note how far they have come."""
+        joules, tokens = self._watts * (at_s - self._since_s), sum(self._portions)
+        self.reading_j += joules
+        for reader, portion in zip(self._readers, self._portions, strict=False):
+            reader.infer_j += joules * portion / tokens
+            reader.to_read -= portion * steps
+            reader.known += portion * steps
         self._portions = []
 
     def _break_off_reading(self, at_s: float) -> None:
-        """Stop the steps under way that read: what they have done for writers stays, readers begin theirs again."""
-        if not self._readers:
-            return
-        portions = self._portions
-        self._charge_readers(at_s)
-        if self._batch.turn_at_s < inf:
-            self._credit(portions, self._batch.break_off(at_s))
+        """Stop the steps under way that read; the one under way must be made again."""
+        if self._readers:
+            made = self._batch.break_off(at_s) if self._batch.turn_at_s < inf else 0
+            self._account(made, at_s)
 
     def _drop_writer(self, sequence: Sequence, at_s: float) -> None:
         reading_beside = bool(self._readers) and self._batch.turn_at_s < inf
         self._batch.drop(sequence, at_s)
-        if reading_beside and not len(self._batch):
-            self._charge_readers(at_s)
+        if reading_beside and not self._batch.size:
+            self._account(0, at_s)
             self._proceed(at_s)
         elif reading_beside:
             self.turn_at_s = self._batch.turn_at_s
@@ -263,10 +258,10 @@ class Processor:
 
     def _make_room(self, at_s: float) -> int:
         """Let the newest writers give way until everybody else's next token fits; return the room there is."""
-        while len(self._batch) > 1 and self._server.kv_tokens - self._batch.context_tokens < len(self._batch):
+        while self._batch.size > 1 and self._server.kv_tokens - self._batch.context_tokens < self._batch.size:
             newest = self._batch.newest
             self._batch.drop(newest, at_s)
             newest.give_way()
             newest.place = Place.WAITING
             self._waiting.appendleft(newest)
-        return max(self._server.kv_tokens - self._batch.context_tokens, len(self._batch))
+        return max(self._server.kv_tokens - self._batch.context_tokens, self._batch.size)

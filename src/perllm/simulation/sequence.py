@@ -22,14 +22,14 @@ class Sequence:
     """One attempt.
 
     `number` orders the attempts of an engine by when they were sent. `to_read` tokens must still be read behind
-    `known` ones that are in the cache, `written` have been written when it last stood still; `steps_before` is the
-    batch's count of steps at which it would have written none. `sent_tokens` have left the engine, `seen_tokens` have
-    come through the link.
+    `known` ones that are in the cache, `written` have been written when it last stood still. `steps_before` is the
+    batch's count of steps at which it would have written none, `level_j` its meter's level when it joined.
+    `sent_tokens` have left the engine, `seen_tokens` have come through the link.
     """
 
     __slots__ = (
-        "attempt_id", "cached_tokens", "first_at_s", "infer_j", "job", "known", "looks", "number", "output_tokens",
-        "place", "seen_tokens", "sent_at_s", "sent_tokens", "steps_before", "to_read", "written",
+        "attempt_id", "cached_tokens", "first_at_s", "infer_j", "job", "known", "level_j", "looks", "number",
+        "output_tokens", "place", "seen_tokens", "sent_tokens", "steps_before", "to_read", "written",
     )  # fmt: skip
 
     def __init__(self, attempt_id: str, number: int, job: Job, output_tokens: int) -> None:
@@ -39,6 +39,7 @@ class Sequence:
         self.output_tokens = output_tokens
         self.place = Place.UPLOADING
         self.infer_j = 0.0
+        self.level_j = 0.0
         self.to_read = job.truth.prompt_tokens
         self.known = 0
         self.cached_tokens = 0

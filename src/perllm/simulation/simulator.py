@@ -50,7 +50,8 @@ def run(
     `progress` is told how many requests are over. With a `clock`, the result's `timing` says how long decisions took;
     nothing else depends on it. Raises ConfigError for an unknown policy and InvariantError when a law is broken.
     """
-    world = World(scenario.servers, scenario.world, seed)
+    scheduler = _scheduler(scenario, seed, clock)
+    world = World(scenario.servers, scenario.world, seed, report_every_s=scheduler.report_every_s)
     ledger = Ledger(world.servers, 0.0, idle=scenario.world.idle, services=scenario.services)
 
     def account(entry: Entry) -> None:
@@ -58,7 +59,6 @@ def run(
         if entry.kind is not EventKind.CONFIGURE:
             ledger(entry)
 
-    scheduler = _scheduler(scenario, seed, clock)
     simulator = Simulator(
         brain=Recording(scheduler, [account, *sinks]),
         world=world,

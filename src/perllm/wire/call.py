@@ -23,7 +23,7 @@ class Endpoint(StrEnum):
     COMPLETIONS = "completions"
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class Call(Struct, frozen=True, kw_only=True, gc=False):
     """What a client asked for.
 
     `fields` are the top-level members as they came, the last where a key stands twice. `prompt_bytes` is the

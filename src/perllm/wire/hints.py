@@ -23,7 +23,7 @@ _REQUEST_ID_CHARACTERS: Final = 128
 _MS_PER_S: Final = 1000
 
 
-class Hints(Struct, frozen=True, kw_only=True):
+class Hints(Struct, frozen=True, kw_only=True, gc=False):
     """What the headers of a call tell. `client_timeout_s`: when the client hangs up, a bound."""
 
     requirement_s: float | None = None

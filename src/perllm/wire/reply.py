@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 _MS_PER_S: Final = 1000
 
 
-class Usage(Struct, frozen=True, kw_only=True):
+class Usage(Struct, frozen=True, kw_only=True, gc=False):
     """What an engine says a request took. None: it did not say.
 
     `prompt_s` and `predicted_s` are prefill and decode by llama.cpp's `timings`.

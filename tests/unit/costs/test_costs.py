@@ -45,11 +45,11 @@ def test_marginal_joules_add_up_to_the_whole_batch() -> None:
 def test_occupants_share_what_is_drawn_while_they_are_there() -> None:
     """A alone for 1 s, both for 1 s, B alone for 1 s, at 12 W: 12 + 6 and 6 + 12 joules."""
     meter = OccupancyMeter(watts=12.0)
-    meter.join("a", 0.0)
-    meter.join("b", 1.0)
+    a_j = meter.join(0.0)
+    b_j = meter.join(1.0)
 
-    assert 18.0 == meter.leave("a", 2.0)
-    assert 18.0 == meter.leave("b", 3.0)
+    assert 18.0 == meter.leave(2.0, a_j)
+    assert 18.0 == meter.leave(3.0, b_j)
     assert (36.0, 0.0, 0) == (meter.spent_j, meter.unowned_j, meter.occupants)
 
 
