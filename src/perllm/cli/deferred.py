@@ -33,10 +33,11 @@ def needing(place: str, what: str, extra: str) -> Any:
     try:
         return resolve_name(place)
     except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] == "perllm":
+        package = str(error.name).partition(".")[0]
+        if package == "perllm":
             raise
         raise ConfigError(
-            f"{what} needs {error.name}, which is not installed",
+            f"{what} needs {package}, which is not installed",
             remedy=f"Install it with: pip install 'perllm[{extra}]'.",
         ) from None
 

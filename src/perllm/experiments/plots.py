@@ -17,6 +17,7 @@ from perllm.domain.service import Service
 from perllm.experiments.style import (
     BLACK,
     BLUE,
+    GREY,
     ORANGE,
     QUIET,
     SKY,
@@ -32,10 +33,12 @@ from perllm.experiments.time_axis import TimeAxis, time_axis
 
 Rows = Sequence[IntervalRow]
 
-# Accounts from the bottom of the stack to its top.
-_ACCOUNTS = (("idle", "#A9A9A9"), ("infer", BLUE), ("transmit", ORANGE))
-_REQUIREMENTS = "Share of requests that met their requirement"
-_NAMES = {"idle": "idle", "infer": "inference", "transmit": "transmission"}
+# Accounts from the bottom of the stack to its top: the field, the name, the colour.
+_ACCOUNTS = (("idle", "idle", GREY), ("infer", "inference", BLUE), ("transmit", "transmission", ORANGE))
+
+# A share of fewer requests says more of chance than of the policy.
+_FEWEST = 5
+_DOTS = f"in {{}}, of {_FEWEST} requests or more"
 
 
 def draw(rows: Rows, fleet: Fleet, subject: str, folder: Path) -> list[Path]:
@@ -63,7 +66,7 @@ def _draw_requirements(path: Path, rows: Rows, axis: TimeAxis, fleet: Fleet, sub
     services = fleet.services
     columns = 1 if len(services) <= 3 else 2
     lines = ceil(len(services) / columns)
-    with figure(path, _REQUIREMENTS, subject, rows=lines, columns=columns, height=1.3 + 1.7 * lines) as panels:
+    with figure(path, "Requirements met", subject, rows=lines, columns=columns, height=1.3 + 1.7 * lines) as panels:
         for panel in panels[len(services) :]:
             panel.set_axis_off()
         used = panels[: len(services)]
@@ -79,17 +82,19 @@ def _draw_requirements(path: Path, rows: Rows, axis: TimeAxis, fleet: Fleet, sub
 def _draw_service(panel: Axes, rows: Rows, axis: TimeAxis, service: Service) -> float:
     """Draw one service and return the lowest share in it."""
     told = [row.services.get(service.name, _NOTHING) for row in rows]
-    in_time, counted = accumulate(row.in_time for row in told), accumulate(row.counted for row in told)
-    so_far = [ratio(*pair) for pair in zip(in_time, counted, strict=True)]
-    known = [(at, row.attainment) for at, row in zip(axis.middles, told, strict=True) if row.attainment is not None]
-    at, shares = [at for at, _ in known], [share for _, share in known]
-    panel.plot(at, shares, "o", color=SKY, markersize=4, label=f"in {axis.interval}", clip_on=False)
+    in_time, counted = list(accumulate(row.in_time for row in told)), list(accumulate(row.counted for row in told))
+    so_far = [met / of if of >= _FEWEST else None for met, of in zip(in_time, counted, strict=True)]
+    dotted = [place for place, row in enumerate(told) if row.counted >= _FEWEST]
+    at, shares = [axis.middles[place] for place in dotted], [told[place].attainment or 0.0 for place in dotted]
+    (dots,) = panel.plot(at, shares, "o", color=SKY, markersize=3.5, label=_DOTS.format(axis.interval), clip_on=False)
+    # Where there are none, the layout would look for them in the corner of the picture.
+    dots.set_in_layout(False)
     line(panel, so_far, axis.edges, BLUE, "since the start")
     panel.axhline(service.attainment, color=VERMILION, linestyle=(0, (5, 3)), linewidth=1.2, label="target")
-    panel.set_title(_verdict(service, so_far[-1]))
+    panel.set_title(_verdict(service, ratio(in_time[-1], counted[-1])))
     panel.set_ylabel("in time")
     in_percent(panel)
-    return min([service.attainment - 0.02, *shares])
+    return min([service.attainment - 0.02, *shares, *(share for share in so_far if share is not None)])
 
 
 def _verdict(service: Service, share: float | None) -> str:
@@ -99,28 +104,33 @@ def _verdict(service: Service, share: float | None) -> str:
 
 
 def _draw_energy(path: Path, rows: Rows, axis: TimeAxis, subject: str) -> None:
-    with figure(path, "Energy by account", subject, rows=2, height=6.2) as (now, total):
-        joules = {account: [float(getattr(row.energy_j, account)) for row in rows] for account, _ in _ACCOUNTS}
-        sums = {account: list(accumulate(values)) for account, values in joules.items()}
-        whole_j = sum(values[-1] for values in sums.values())
-        _stack(now, joules, sums, axis)
+    with figure(path, "Energy by account", subject, rows=2, height=6.2) as (now, since):
+        below, below_since = [0.0] * len(rows), [0.0] * len(axis.edges)
+        for account, name, colour in _ACCOUNTS:
+            joules = [float(getattr(row.energy_j, account)) for row in rows]
+            top = _sums(below, joules)
+            now.stairs(top, axis.edges, baseline=below, fill=True, color=colour)
+            top_since = _sums(below_since, list(accumulate(joules, initial=0.0)))
+            label = f"{name} {_joules(sum(joules))}"
+            since.fill_between(axis.edges, below_since, top_since, color=colour, linewidth=0.0, label=label)
+            below, below_since = top, top_since
+        now.stairs(below, axis.edges, baseline=None, color=BLACK, linewidth=1.0)
+        since.plot(axis.edges, below_since, color=BLACK, linewidth=1.0, label=f"total {_joules(below_since[-1])}")
         now.set_title(f"Joules in {axis.interval}, those of an attempt when it ends")
-        _stack(total, sums, sums, axis)
-        total.set_title(f"Joules since the start: {EngFormatter('J', places=1)(whole_j)} in all")
-        legend_in_head(total)
-        axis.label(total)
+        since.set_title("Joules since the start")
+        for panel in (now, since):
+            panel.set_ylim(bottom=0.0)
+            in_unit(panel, "J")
+        legend_in_head(since)
+        axis.label(since)
 
 
-def _stack(panel: Axes, values: dict[str, list[float]], sums: dict[str, list[float]], axis: TimeAxis) -> None:
-    below = [0.0] * (len(axis.edges) - 1)
-    for account, colour in _ACCOUNTS:
-        top = [low + value for low, value in zip(below, values[account], strict=True)]
-        label = f"{_NAMES[account]} {EngFormatter('J', places=1)(sums[account][-1])}"
-        panel.stairs(top, axis.edges, baseline=below, fill=True, color=colour, label=label)
-        below = top
-    panel.stairs(below, axis.edges, baseline=None, color=BLACK, linewidth=1.0, label="total")
-    panel.set_ylim(bottom=0.0)
-    in_unit(panel, "J")
+def _sums(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    return [left + right for left, right in zip(one, other, strict=True)]
+
+
+def _joules(value: float) -> str:
+    return EngFormatter("J", places=1)(value)
 
 
 def _draw_load(path: Path, rows: Rows, axis: TimeAxis, fleet: Fleet, subject: str) -> None:

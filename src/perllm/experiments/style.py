@@ -18,11 +18,9 @@ from matplotlib.ticker import EngFormatter, FuncFormatter
 BLACK: Final = "#000000"
 ORANGE: Final = "#E69F00"
 SKY: Final = "#56B4E9"
-GREEN: Final = "#009E73"
-YELLOW: Final = "#F0E442"
 BLUE: Final = "#0072B2"
 VERMILION: Final = "#D55E00"
-PURPLE: Final = "#CC79A7"
+GREY: Final = "#A9A9A9"
 
 QUIET: Final = "#6B6B6B"
 FAINT: Final = "#D9D9D9"
@@ -83,7 +81,7 @@ def legend_in_head(axes: Axes) -> None:
 def line(axes: Axes, values: Iterable[float | None], edges: Sequence[float], colour: str, label: str) -> None:
     """Draw one value for each interval, with a gap where nothing is known."""
     known = [nan if value is None else value for value in values]
-    axes.stairs(known, edges, baseline=None, color=colour, label=label, linewidth=1.6)
+    axes.stairs(known, edges, baseline=None, color=colour, label=label, linewidth=1.6, zorder=3)
 
 
 def in_percent(axes: Axes) -> None:

@@ -42,4 +42,4 @@ def time_axis(rows: Sequence[IntervalRow]) -> TimeAxis:
     unit, unit_s = next(fitting, _LONGEST)
     edges = (start_s, *(row.to_s for row in rows))
     interval_s = rows[0].to_s - start_s
-    return TimeAxis(tuple((edge - start_s) / unit_s for edge in edges), unit, f"{interval_s:g} s")
+    return TimeAxis(tuple((edge - start_s) / unit_s for edge in edges), unit, f"{interval_s:.3g} s")
