@@ -89,7 +89,7 @@ class Ledger:
         `server_joules` is what each server's meter counted above idle: attempts' joules are checked against it.
         `idle_joules` is what it counted of idling, in place of idle watts times the time in the fleet.
         """
-        self._totals.advance_idle(finished_at_s, idle_joules or {})
+        self._totals.advance_idle(finished_at_s, idle_joules)
         counts = self.counts()
         laws = {
             "requests_conserved": not self._totals.stray_requests and counts.submitted == counts.accounted,

@@ -89,11 +89,11 @@ class Totals:
         idle.advance(at_s)
         idle.awake = awake
 
-    def advance_idle(self, now_s: float, metered: Mapping[str, IdleJoules]) -> None:
+    def advance_idle(self, now_s: float, metered: Mapping[str, IdleJoules] | None = None) -> None:
         """Integrate every server's idle power up to `now_s`, except where a meter has done it."""
         for server_id, server in self.servers.items():
             server.idle.advance(now_s)
-            if server_id in metered:
+            if metered is not None and server_id in metered:
                 server.idle.joules = metered[server_id].counted_j(self.idle)
 
     def submit(self, service: str, at_s: float) -> None:

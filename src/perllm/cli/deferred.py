@@ -24,16 +24,22 @@ class Deferred(TyperCommand):
 
     def load(self) -> Any:
         """Import the command. Raises ConfigError where something it needs is not installed."""
-        try:
-            found = resolve_name(self.place)
-        except ModuleNotFoundError as error:
-            if str(error.name).partition(".")[0] == "perllm":
-                raise
-            raise ConfigError(
-                f"perllm {self.name} needs {error.name}, which is not installed",
-                remedy=f"Install it with: pip install 'perllm[{self.name}]'.",
-            ) from None
+        found = needing(self.place, f"perllm {self.name}", str(self.name))
         return typer.main.get_command(found if isinstance(found, typer.Typer) else _alone(found))
+
+
+def needing(place: str, what: str, extra: str) -> Any:
+    """Import what lives at `place`. Raises ConfigError where `what` needs a package that comes with an extra."""
+    try:
+        return resolve_name(place)
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        if package == "perllm":
+            raise
+        raise ConfigError(
+            f"{what} needs {package}, which is not installed",
+            remedy=f"Install it with: pip install 'perllm[{extra}]'.",
+        ) from None
 
 
 def _alone(function: Any) -> typer.Typer:

@@ -1,4 +1,4 @@
-"""`perllm journal`: look into a journal, and take its decisions again."""
+"""`perllm journal`: look into a journal, write out what it holds, and take its decisions again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from perllm.cli.output import out, show, table
+from perllm.cli.run_outputs import RequestsOut, SeriesOut, Subject, TimelineOut, Wanted, outputs
 from perllm.domain.entry import Entry
 from perllm.errors import ConfigError
 from perllm.journal.replay import Verification, decisions_of, verify
@@ -53,6 +54,32 @@ def show_journal(
     header, entries = read(_existing(file), run)
     title = f"Started {header['started_at']}, policy {header['policy']}, seed {header['seed']}"
     _show_entries(title, islice(entries, limit))
+
+
+@journal.command("export")
+def export_journal(
+    file: Journal,
+    run: Run = None,
+    requests_out: RequestsOut = None,
+    series_out: SeriesOut = None,
+    series_every: Annotated[float, typer.Option(min=1e-3, metavar="SECONDS", help="Length of these intervals.")] = 10.0,
+    timeline: TimelineOut = None,
+) -> None:
+    """Write what a journal holds as rows of requests, a time series or a timeline.
+
+    Idle joules of the series follow from the watts in the config.
+
+    Example: [bold]perllm journal export perllm-journal.sqlite --requests-out requests.csv[/bold]
+    """
+    wanted = Wanted(requests=requests_out, series=series_out, timeline=timeline)
+    if wanted == Wanted():
+        raise ConfigError("nothing was asked for", remedy="Give --requests-out, --series-out or --timeline.")
+    header, entries = read(_existing(file), run)
+    about = {name: header[name] for name in ("started_at", "policy", "seed")}
+    with outputs(wanted, Subject(about=about, every_s=series_every)) as sinks:
+        for entry in entries:
+            for sink in sinks:
+                sink(entry)
 
 
 def _tell(verified: Verification) -> None:

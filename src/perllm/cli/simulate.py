@@ -15,8 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from perllm.cli.output import check_target, err, write_json
 from perllm.cli.report import show_result
+from perllm.cli.run_outputs import RequestsOut, SeriesOut, Subject, TimelineOut, Wanted, outputs, round_step
 from perllm.config.loader import load_scenario
 from perllm.config.scenario_parts import scenario_value
+from perllm.domain.entry import Fleet
 from perllm.journal.header import make_header
 from perllm.journal.writer import BlockingWriter
 from perllm.simulation.scenario import Scenario
@@ -24,6 +26,9 @@ from perllm.simulation.simulator import run
 
 # Drawing the bar costs far more than simulating a request.
 _REQUESTS_PER_DRAWING: Final = 200
+# As many intervals as a plot shows well; fewer where there would be too few requests in each to take a share of.
+_INTERVALS: Final = 100
+_REQUESTS_PER_INTERVAL: Final = 25
 
 
 def simulate(
@@ -35,23 +40,54 @@ def simulate(
     json: Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON.")] = None,
     timing: Annotated[bool, typer.Option("--timing/--no-timing", help="Say how long decisions took.")] = True,
     journal: Annotated[Path | None, typer.Option(help="Record every event in this file.")] = None,
+    requests_out: RequestsOut = None,
+    series_out: SeriesOut = None,
+    series_every: Annotated[
+        float | None,
+        typer.Option(min=1e-3, metavar="SECONDS", help="Length of these intervals; chosen by the load if not given."),
+    ] = None,
+    timeline: TimelineOut = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw the run, as PNG: requirements met, joules, load, prediction error."),
+    ] = None,
 ) -> None:
     """Run a scenario once, in simulated time, and print what came of it.
 
-    Example: [bold]perllm simulate scenarios/small.yaml --policy energy-greedy --seed 7[/bold]
+    [bold]Examples[/bold]
+
+    perllm simulate scenarios/small.yaml --policy energy-greedy --seed 7
+
+    perllm simulate scenarios/small.yaml --requests-out requests.csv.gz --series-out series.jsonl --series-every 5
+
+    perllm simulate scenarios/small.yaml --timeline timeline.json --plots plots
     """
     check_target(json)
+    wanted = Wanted(requests=requests_out, series=series_out, timeline=timeline, plots=plots)
     chosen = _overridden(scenario_value(load_scenario(scenario), scenario.parent), policy, requests, rate)
     with ExitStack() as open_until_done:
+        accounts = open_until_done.enter_context(outputs(wanted, _subject(chosen, seed, series_every)))
         over = open_until_done.enter_context(_bar(chosen.workload.requests))
         sinks = [open_until_done.enter_context(closing(_writer(journal, chosen, seed)))] if journal else []
-        result = run(chosen, seed, sinks=sinks, progress=over, clock=time.perf_counter if timing else None).result
+        clock = time.perf_counter if timing else None
+        result = run(chosen, seed, sinks=sinks, accounts=accounts, progress=over, clock=clock).result
     if not timing:
         del result["timing"]
     if json != "-":
         show_result(result)
     if json is not None:
         write_json(result, json)
+
+
+def _subject(scenario: Scenario, seed: int, every_s: float | None) -> Subject:
+    requests, rate_per_s = scenario.workload.requests, scenario.workload.rate_per_s
+    per_interval = max(_REQUESTS_PER_INTERVAL, requests / _INTERVALS)
+    return Subject(
+        about={"scenario": scenario.name, "policy": scenario.policy, "seed": seed},
+        fleet=Fleet(servers=scenario.servers, services=scenario.services),
+        idle=scenario.world.idle,
+        every_s=every_s or round_step(per_interval / rate_per_s),
+    )
 
 
 def _overridden(scenario: Scenario, policy: str | None, requests: int | None, rate_per_s: float | None) -> Scenario:

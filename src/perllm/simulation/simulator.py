@@ -25,6 +25,7 @@ from perllm.simulation.job import Job
 from perllm.simulation.probes import Probes
 from perllm.simulation.scenario import Scenario
 from perllm.simulation.timing import Clock, TimedScheduler
+from perllm.simulation.truthful import truthful
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
 
@@ -42,13 +43,15 @@ def run(
     seed: int,
     *,
     sinks: Iterable[Sink] = (),
+    accounts: Iterable[Sink] = (),
     progress: Callable[[int], None] | None = None,
     clock: Clock | None = None,
 ) -> Run:
     """Run a scenario until its last request is over.
 
-    `progress` is told how many requests are over. With a `clock`, the result's `timing` says how long decisions took;
-    nothing else depends on it. Raises ConfigError for an unknown policy and InvariantError when a law is broken.
+    `sinks` hear the fleet as the scheduler does, `accounts` as it really is. `progress` is told how many requests are
+    over. With a `clock`, the result's `timing` says how long decisions took; nothing else depends on it. Raises
+    ConfigError for an unknown policy and InvariantError when a law is broken.
     """
     scheduler = _scheduler(scenario, seed, clock)
     world = World(scenario.servers, scenario.world, seed, report_every_s=scheduler.report_every_s)
@@ -59,8 +62,9 @@ def run(
         if entry.kind is not EventKind.CONFIGURE:
             ledger(entry)
 
+    others = [truthful(sink, world.servers, scenario.services) for sink in accounts]
     simulator = Simulator(
-        brain=Recording(scheduler, [account, *sinks]),
+        brain=Recording(scheduler, [account, *others, *sinks]),
         world=world,
         arrivals=jobs(scenario, seed),
         probes=Probes(world, scenario.world),

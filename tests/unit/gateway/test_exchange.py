@@ -15,6 +15,7 @@ from perllm.domain.energy import EnergyMethod
 from perllm.domain.request import Request, Requirement
 from perllm.domain.service import Service, WhenLate
 from perllm.gateway import relay
+from perllm.scheduling.policies.least_outstanding import LeastOutstanding
 from tests.parity.virtual_loop import run_virtual, virtual_loop
 from tests.unit.gateway import engine
 from tests.unit.gateway.engine import Call, FakeEngine
@@ -156,7 +157,12 @@ async def test_bytes_both_ways_cost_transmission(fleet: Fleet, fake: FakeEngine)
     assert (len(fake.calls[0].body) + received) * 1e-6 == pytest.approx(fleet.endings()[0].transmit_j)
 
 
-def test_tokens_are_reported_at_the_first_and_then_once_a_second() -> None:
+FIRST = (0.0, Progress(stage=Stage.FIRST_TOKEN, tokens=1))
+
+
+def reported() -> list[tuple[float, Progress]]:
+    """Return what the brain is told of a stream of 25 tokens, ten a second."""
+
     async def dribbles(call: Call) -> None:
         await call.send(engine.STREAM_HEAD)
         for number in range(25):
@@ -171,11 +177,18 @@ def test_tokens_are_reported_at_the_first_and_then_once_a_second() -> None:
                 await answer.read()
             return [(entry.at_s, entry.value) for entry in fleet.entries if isinstance(entry.value, Progress)]
 
-    assert [
-        (0.0, Progress(stage=Stage.FIRST_TOKEN, tokens=1)),
-        (1.0, Progress(stage=Stage.TOKENS, tokens=11)),
-        (2.0, Progress(stage=Stage.TOKENS, tokens=21)),
-    ] == run_virtual(main())
+    return run_virtual(main())
+
+
+def test_a_policy_that_watches_is_told_the_first_token_and_then_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LeastOutstanding, "watches", True)
+
+    later = [(1.0, Progress(stage=Stage.TOKENS, tokens=11)), (2.0, Progress(stage=Stage.TOKENS, tokens=21))]
+    assert [FIRST, *later] == reported()
+
+
+def test_a_policy_that_does_not_is_told_the_first_token() -> None:
+    assert [FIRST] == reported()
 
 
 async def test_a_slow_reader_is_no_slow_server() -> None:

@@ -28,6 +28,7 @@ class ScriptedPort:
         self.answers: list[Actions] = []
         self.endings: list[Ending] = []
         self.wake_at_s: float | None = None
+        self.report_every_s = 1.0
         self.held = 0
 
     def submit(self, request: Request, now_s: float) -> Actions:
