@@ -31,7 +31,7 @@ class Dispatch(Struct, frozen=True, kw_only=True, gc=False):
     choice: Choice
     predicted_total_s: float
     predicted_energy_j: float
-    explanation: Explanation
+    explanation: Explanation | None
 
 
 class CancelCause(StrEnum):

@@ -21,7 +21,7 @@ from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.judging import Judge, Judgement
 from perllm.scheduling.need import Need
 from perllm.scheduling.policy import Policy
-from perllm.scheduling.predictor import confident_total_s, kv_tokens_of
+from perllm.scheduling.predictor import confident_total_s, kv_tokens_of, total_s
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
@@ -36,7 +36,7 @@ class Go(Struct, frozen=True, gc=False):
     row: int
     choice: Choice
     total_s: float
-    explanation: Explanation
+    explanation: Explanation | None
 
 
 class Wait(Struct, frozen=True, gc=False):
@@ -60,7 +60,7 @@ Verdict = Go | Wait | No
 class Chooser:
     """Takes decisions over one fleet with one policy."""
 
-    __slots__ = ("_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_states")
+    __slots__ = ("_blind", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_states")
 
     def __init__(
         self,
@@ -73,7 +73,8 @@ class Chooser:
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
-        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time)
+        self._blind = policy.blind and not holds and not settings.explain
+        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time, blind=self._blind)
         self._refuse_below = settings.refuse_below
         self._rng = rng
 
@@ -128,6 +129,8 @@ class Chooser:
         return longest_s
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:
+        if self._blind:
+            return Go(row, choice, total_s(self._states[row], case.need), None)
         return Go(row, choice, case.candidates.total_s[row], self._explain(case, row, scores))
 
     def _no(self, case: Judgement) -> No:

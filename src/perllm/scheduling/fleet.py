@@ -38,6 +38,7 @@ class ServerState:
         "batch",
         "bytes_per_s",
         "bytes_per_s_limit",
+        "context_tokens",
         "cooling_until_s",
         "decode_log",
         "decode_ratio",
@@ -95,6 +96,7 @@ class ServerState:
         self.server = server
         self.server_id = server.server_id
         self.slots = server.slots
+        self.context_tokens = server.context_tokens
         self.bytes_per_s_limit = min(server.link.up_bytes_per_s, server.link.down_bytes_per_s)
         self.request_kv_tokens = min(server.context_tokens, server.kv_tokens)
         self.steps = steps_of(server)

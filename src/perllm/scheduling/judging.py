@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from perllm.domain.reason import Violation
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.constraints import OWN, ROOM, STANDING, TEMPORARY, Passing, too_slow
 from perllm.scheduling.fleet import ServerState
@@ -44,15 +45,19 @@ FADE_EVERY_S = 30.0
 
 
 class Judge:
-    """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one."""
+    """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one.
 
-    __slots__ = ("_fade_at_s", "_minds_time", "_rules", "_servers", "_states")
+    `blind`: nothing is estimated, for nobody looks at it.
+    """
 
-    def __init__(self, states: Sequence[ServerState], *, holds: bool, minds_time: bool) -> None:
+    __slots__ = ("_blind", "_fade_at_s", "_minds_time", "_room", "_servers", "_states")
+
+    def __init__(self, states: Sequence[ServerState], *, holds: bool, minds_time: bool, blind: bool) -> None:
         self._states = states
         self._servers = tuple(state.server for state in states)
-        self._rules: tuple[Passing, ...] = STANDING + ROOM if holds else STANDING
+        self._room: tuple[Passing, ...] = ROOM if holds else ()
         self._minds_time = minds_time
+        self._blind = blind
         self._fade_at_s = 0.0
 
     def confidence(self, record: RequestRecord) -> float:
@@ -61,29 +66,43 @@ class Judge:
 
     def judge(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Judgement:
         """Estimate the request on every server it can reach and note which constraint each one breaks."""
-        states, rules, confidence = self._states, self._rules, self.confidence(record)
+        states, confidence = self._states, self.confidence(record)
         if now_s > self._fade_at_s:
             self._fade_at_s = now_s + FADE_EVERY_S
             for state in states:
                 state.fade(now_s)
-        candidates = estimate_all(states, need, reach.rows)
+        candidates = estimate_all(states, need, () if self._blind else reach.rows)
         candidates.servers = self._servers
         candidates.violations = violations = list(reach.violations)
         probability, first_token_s = candidates.in_time_probability, candidates.first_token_s
         roomy: list[int] = []
         full: list[int] = []
         for row in reach.rows:
-            for rule in rules:
-                violation = rule(record, need, states[row], now_s)
-                if violation is not None:
-                    if violation in TEMPORARY:
-                        full.append(row)
-                    break
+            violation = self._violation(record, need, states[row], now_s)
+            if violation is not None:
+                if violation in TEMPORARY:
+                    full.append(row)
             else:
                 roomy.append(row)
-                if probability[row] >= confidence:
+                if confidence <= 0.0 or probability[row] >= confidence:
                     candidates.feasible.append(row)
                 else:
                     violation = too_slow(need, first_token_s[row])
             violations[row] = violation
         return Judgement(record, need, candidates, roomy, full, now_s)
+
+    def _violation(self, record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
+        """Return the first constraint that a server breaks; one that is well at a glance keeps the standing ones."""
+        rules = self._room
+        if (
+            record.tried
+            or not state.healthy
+            or now_s < state.cooling_until_s
+            or need.prompt_tokens >= state.context_tokens
+        ):
+            rules = STANDING + rules
+        for rule in rules:
+            violation = rule(record, need, state, now_s)
+            if violation is not None:
+                return violation
+        return None

@@ -10,6 +10,7 @@ class SchedulerSettings:
     """How the brain behaves around its policy.
 
     `hold`: whether requests wait here for room; None leaves it to the policy. `max_held` bounds that queue.
+    `explain`: estimate every server even where the policy is blind to estimates; it changes no decision.
     `refuse_below`: services that refuse the infeasible do so under this probability of being in time.
     `memory_s` and `memory_weight` bound what is learned: the age at which an observation has faded to 1/e, and how
     many observations' worth of evidence a belief may hold. `cooldown_s` is the pause after a server's first failure in
@@ -17,6 +18,7 @@ class SchedulerSettings:
     """
 
     hold: bool | None = None
+    explain: bool = True
     max_attempts: int = 3
     max_held: int = 1000
     refuse_below: float = 0.5

@@ -25,6 +25,7 @@ class Brain:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
         self.wake_at_s: float | None = 4.5
+        self.report_every_s = 2.5
 
     def submit(self, request: Request, now_s: float) -> Actions:
         return self._answer("submit", request, now_s)
@@ -123,6 +124,7 @@ def test_what_is_no_event_passes_unrecorded() -> None:
 
     assert (4.5, Counts(submitted=8, held=8), LEARNED) == (
         recording.wake_at_s,
+        recording.report_every_s,
         recording.counts(),
         recording.snapshot(),
     )

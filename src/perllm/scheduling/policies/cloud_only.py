@@ -18,6 +18,7 @@ class CloudOnly(Policy):
     name: ClassVar[str] = "cloud-only"
     holds: ClassVar[bool] = False
     minds_time: ClassVar[bool] = False
+    blind: ClassVar[bool] = True
 
     def admits(self, service: Service, server: Server) -> bool:
         pinned = service.servers is not None or (service.tiers is not None and Tier.CLOUD not in service.tiers)

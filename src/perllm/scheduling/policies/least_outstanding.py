@@ -16,6 +16,7 @@ class LeastOutstanding(Policy):
     name: ClassVar[str] = "least-outstanding"
     holds: ClassVar[bool] = False
     minds_time: ClassVar[bool] = False
+    blind: ClassVar[bool] = True
 
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
         return [-float(candidates.outstanding[row]) for row in candidates.feasible]
