@@ -14,7 +14,8 @@ from perllm.domain.service import Service
 from perllm.emulator.settings import EmulatorSettings
 from perllm.simulation.engine import Engine, Report
 from perllm.simulation.job import Job
-from perllm.simulation.scenario import Lengths, Outage, Scenario, ServiceLoad, Workload
+from perllm.simulation.lengths import Lengths
+from perllm.simulation.scenario import Outage, Scenario, ServiceLoad, Workload
 from perllm.simulation.workload import jobs
 from tests.parity.harness import Seen, call, client, see, serve_emulator
 from tests.parity.virtual_loop import run_virtual

@@ -26,7 +26,8 @@ from perllm.machines.engines import EngineKind, Upstream
 from perllm.scheduling.policies import make_policy
 from perllm.scheduling.scheduler import Scheduler
 from perllm.simulation.job import Job
-from perllm.simulation.scenario import Lengths, Outage, Scenario, ServiceLoad, Workload, WorldSettings
+from perllm.simulation.lengths import Lengths
+from perllm.simulation.scenario import Outage, Scenario, ServiceLoad, Workload, WorldSettings
 from perllm.simulation.simulator import Simulator
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from perllm.config.scenario_schema import LengthsSection, LoadSection, ScenarioFile, WorkloadSection, WorldSection
 from perllm.config.values import scheduler_settings, server_value, service_value
-from perllm.simulation.scenario import Lengths, Outage, Scenario, ServiceLoad, Workload, WorldSettings
+from perllm.simulation.lengths import Lengths
+from perllm.simulation.scenario import Outage, Scenario, ServiceLoad, Workload, WorldSettings
 
 
 def scenario_value(file: ScenarioFile) -> Scenario:

@@ -12,6 +12,7 @@ class Truth(Struct, frozen=True, kw_only=True):
 
     `service_factor` multiplies the engine's time for it, `link_factor` its time on links: noise around 1.
     `leaves_at_s` is when the client hangs up, unless it was answered before.
+    `blocks` are ids of the prompt's 512-token pieces: equal ids at the start of two prompts are a shared prefix.
     """
 
     prompt_tokens: int
@@ -20,6 +21,7 @@ class Truth(Struct, frozen=True, kw_only=True):
     service_factor: float = 1.0
     link_factor: float = 1.0
     leaves_at_s: float | None = None
+    blocks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse an answer of no tokens: an engine knows it has finished by a token."""

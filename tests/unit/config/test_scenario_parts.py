@@ -7,7 +7,8 @@ from typing import Any
 from perllm.accounting.idle import IdleAccounting
 from perllm.config.scenario_parts import scenario_value
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.simulation.scenario import Lengths, Outage, ServiceLoad, Workload, WorldSettings
+from perllm.simulation.lengths import Lengths
+from perllm.simulation.scenario import Outage, ServiceLoad, Workload, WorldSettings
 from tests.unit.config.files import LENGTHS, LOAD, scenario_file
 
 

@@ -17,7 +17,7 @@ from perllm.domain.service import Service
 from perllm.emulator.settings import EmulatorSettings, FaultRates
 from perllm.gateway.settings import GatewaySettings
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.simulation.scenario import Lengths
+from perllm.simulation.lengths import Lengths
 from tests.parity.harness import serve_emulator
 from tests.unit.gateway import engine
 from tests.unit.gateway.engine import Behaviour, FakeEngine

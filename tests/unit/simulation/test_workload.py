@@ -10,7 +10,8 @@ import pytest
 
 from perllm.domain.request import Requirement
 from perllm.domain.service import Service
-from perllm.simulation.scenario import Lengths, Scenario, Workload, WorldSettings
+from perllm.simulation.lengths import Lengths
+from perllm.simulation.scenario import Scenario, Workload, WorldSettings
 from perllm.simulation.workload import jobs
 from tests.unit.simulation.machines import CHAT, LOAD, scenario
 
