@@ -32,8 +32,10 @@ Values = NDArray[Any]
 # Tokens, and the weight of each.
 Weighted = tuple[Values, Values]
 
-PROBABILITIES: Final = tuple(
-    [0.0, 0.01, *(round(0.025 * step, 3) for step in range(1, 40)), 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 1.0]
+PROBABILITIES: Final = (
+    *(0.0, 0.01),
+    *(round(0.025 * step, 3) for step in range(1, 40)),
+    *(0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 1.0),
 )
 SHIPPED: Final = Path(__file__).parents[1] / "src" / "perllm" / "simulation" / "length_tables"
 DRAWS: Final = 400_000
@@ -64,7 +66,9 @@ def main() -> None:
     print(f"{'set':24s} {'quantity':14s} source mean/p50/p90/p99        drawn mean/p50/p90/p99")
     for name in length_set_names():
         for quantity in ("prompt_tokens", "output_tokens"):
-            print(f"{name:24s} {quantity:14s} {_shown(made[name]['statistics'][quantity]):30s} {_drawn(name, quantity)}")
+            print(
+                f"{name:24s} {quantity:14s} {_shown(made[name]['statistics'][quantity]):30s} {_drawn(name, quantity)}"
+            )
 
 
 def sets(traces: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -115,7 +119,7 @@ def _quantile(weighted: Weighted, share: float) -> int:
     tokens, weights = weighted
     order = np.argsort(tokens, kind="stable")
     cumulative = np.cumsum(weights[order]) / np.sum(weights)
-    place = np.searchsorted(cumulative, share - 1e-9, side="left")
+    place = int(np.searchsorted(cumulative, share - 1e-9, side="left"))
     return int(tokens[order][min(place, len(order) - 1)])
 
 
@@ -131,24 +135,24 @@ def _code_set() -> dict[str, Any]:
         "source": _AZURE.format("code"),
         "licence": _MICROSOFT,
         "fit": (
-            "to p50, p90 and p99 only, the trace not being at hand: straight on a logarithmic scale between them, from a"
-            " shortest length that brings the mean closest to the published one; prompts end at their p99, since their"
-            " longest is not published"
+            "to the published p50, p90 and p99 only: straight on a logarithmic scale between them, from a shortest"
+            " length that brings the mean closest to the published one; prompts end at their p99, since their longest"
+            " is not published"
         ),
         "statistics": {},
         "probabilities": list(PROBABILITIES),
     }
     for quantity, (known, mean) in _CODE.items():
-        curves = [_logarithmic({0.0: first, **known}) for first in range(1, int(known[0.5]))]
-        best = min(curves, key=lambda curve: abs(_mean(curve) - mean))
-        content[quantity] = [round(tokens) for tokens in best]
+        first = min(range(1, int(known[0.5])), key=lambda first: abs(_mean(_logarithmic(first, known)) - mean))
+        content[quantity] = [round(tokens) for tokens in _logarithmic(first, known)]
         longest = {} if quantity == "prompt_tokens" else {"max": known[1.0]}
         shares = {"p50": known[0.5], "p90": known[0.9], "p99": known[0.99]}
         content["statistics"][quantity] = {"mean": mean, **shares, **longest}
     return content
 
 
-def _logarithmic(known: Mapping[float, float]) -> Values:
+def _logarithmic(first: float, known: Mapping[float, float]) -> Values:
+    known = {0.0: first, **known}
     curve: Values = np.exp(np.interp(PROBABILITIES, list(known), np.log(list(known.values()))))
     return curve
 
@@ -172,7 +176,8 @@ def _servegen_sets(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _client_lengths(lengths: ClientLengths, windows: Mapping[float, Window]) -> tuple[Weighted, Weighted]:
-    prompts, outputs = [], []
+    prompts: list[Weighted] = []
+    outputs: list[Weighted] = []
     for start_s, window in windows.items():
         for histogram, kept in zip(lengths.around(start_s), (prompts, outputs), strict=True):
             shares = np.diff(histogram.cumulative, prepend=0.0)
@@ -192,11 +197,10 @@ def _arrivals(windows: Mapping[float, Window]) -> dict[str, Any]:
     gamma = np.array([window.arrivals.process is Process.GAMMA for window in windows.values()])
     process = "gamma" if rates[gamma].sum() >= rates.sum() / 2 else "weibull"
     chosen = [window for window in windows.values() if window.arrivals.process == process]
-    cvs = np.array([_cv(window) for window in chosen])
-    order = np.argsort(cvs)
-    cumulative = np.cumsum([chosen[place].rate_per_s for place in order])
-    median = cvs[order[np.searchsorted(cumulative, cumulative[-1] / 2)]]
-    return {"process": process, "cv": round(float(median), 2)}
+    pairs = sorted((_cv(window), window.rate_per_s) for window in chosen)
+    before = np.cumsum([rate for _, rate in pairs])
+    median = pairs[int(np.searchsorted(before, before[-1] / 2))][0]
+    return {"process": process, "cv": round(median, 2)}
 
 
 def _cv(window: Window) -> float:

@@ -17,9 +17,10 @@ from perllm.cli.output import check_target, err, write_json
 from perllm.cli.report import show_result
 from perllm.config.loader import load_scenario
 from perllm.config.scenario_parts import scenario_value
+from perllm.errors import ConfigError
 from perllm.journal.header import make_header
 from perllm.journal.writer import BlockingWriter
-from perllm.simulation.scenario import Scenario
+from perllm.simulation.scenario import Scenario, TraceSource, Workload
 from perllm.simulation.simulator import run
 
 # Drawing the bar costs far more than simulating a request.
@@ -32,6 +33,8 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
     requests: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="Instead of the scenario's.")] = None,
     rate: Annotated[float | None, typer.Option(min=1e-3, max=1e6, help="Requests per second, instead.")] = None,
+    trace: Annotated[Path | None, typer.Option(help="Play this trace instead; see docs/workloads.md.")] = None,
+    speed_up: Annotated[float | None, typer.Option(min=1e-6, max=1e6, help="Play it so many times as fast.")] = None,
     json: Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON.")] = None,
     timing: Annotated[bool, typer.Option("--timing/--no-timing", help="Say how long decisions took.")] = True,
     journal: Annotated[Path | None, typer.Option(help="Record every event in this file.")] = None,
@@ -41,7 +44,9 @@ def simulate(
     Example: [bold]perllm simulate scenarios/small.yaml --policy energy-greedy --seed 7[/bold]
     """
     check_target(json)
-    chosen = _overridden(scenario_value(load_scenario(scenario)), policy, requests, rate)
+    chosen = scenario_value(load_scenario(scenario))
+    workload = _traced(chosen.workload, trace, speed_up)
+    chosen = replace(chosen, policy=policy or chosen.policy, workload=_overridden(workload, requests, rate))
     with ExitStack() as open_until_done:
         over = open_until_done.enter_context(_bar(chosen.workload.requests))
         sinks = [open_until_done.enter_context(closing(_writer(journal, chosen, seed)))] if journal else []
@@ -54,13 +59,21 @@ def simulate(
         write_json(result, json)
 
 
-def _overridden(scenario: Scenario, policy: str | None, requests: int | None, rate_per_s: float | None) -> Scenario:
-    workload = replace(
-        scenario.workload,
-        requests=requests or scenario.workload.requests,
-        rate_per_s=rate_per_s or scenario.workload.rate_per_s,
-    )
-    return replace(scenario, policy=policy or scenario.policy, workload=workload)
+def _traced(workload: Workload, path: Path | None, speed_up: float | None) -> Workload:
+    """Take instants and lengths from a trace, all of it; what is left of the workload are its services."""
+    if path is not None:
+        workload = replace(workload, trace=TraceSource(path=path), requests=None, rate_per_s=None)
+    if speed_up is None:
+        return workload
+    if workload.trace is None:
+        raise ConfigError("there is no trace to speed up", key="--speed-up", remedy="Use --rate, or give --trace.")
+    return replace(workload, trace=replace(workload.trace, speed_up=speed_up))
+
+
+def _overridden(workload: Workload, requests: int | None, rate_per_s: float | None) -> Workload:
+    if workload.trace is not None and rate_per_s is not None:
+        raise ConfigError("a trace has a rate of its own", key="--rate", remedy="Use --speed-up.")
+    return replace(workload, requests=requests or workload.requests, rate_per_s=rate_per_s or workload.rate_per_s)
 
 
 class Over(Protocol):
@@ -70,7 +83,7 @@ class Over(Protocol):
 
 
 @contextmanager
-def _bar(requests: int) -> Iterator[Over]:
+def _bar(requests: int | None) -> Iterator[Over]:
     """Show progress on standard error where somebody watches it."""
     columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err(), transient=True, disable=not sys.stderr.isatty()) as progress:

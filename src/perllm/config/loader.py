@@ -25,8 +25,13 @@ def load_gateway(path: Path) -> GatewayFile:
 
 
 def load_scenario(path: Path) -> ScenarioFile:
-    """Read a scenario.yaml. Raises ConfigError for the first thing wrong with it."""
-    return _load(path, ScenarioFile, scenario_mistake)
+    """Read a scenario.yaml; its trace is found from its own folder. Raises ConfigError for the first thing wrong."""
+    file = _load(path, ScenarioFile, scenario_mistake)
+    trace = file.workload.trace
+    if trace is None:
+        return file
+    found = msgspec.structs.replace(trace, file=str(path.parent / trace.file))
+    return msgspec.structs.replace(file, workload=msgspec.structs.replace(file.workload, trace=found))
 
 
 def read_gateway(text: str, source: str) -> GatewayFile:

@@ -20,7 +20,7 @@ def rows(lines: Lines, columns: Sequence[str], optional: Sequence[str] = ()) -> 
 
     Raises ConfigError naming the line.
     """
-    reader = csv.reader(lines)
+    reader = csv.reader(lines, strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         width = len(header)
