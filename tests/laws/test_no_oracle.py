@@ -24,7 +24,7 @@ from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
-SCENARIO = scenario_value(load_scenario(SCENARIOS / "small.yaml"), SCENARIOS)
+SCENARIO = scenario_value(load_scenario(SCENARIOS / "small.yaml"))
 SHORT = replace(SCENARIO, workload=replace(SCENARIO.workload, requests=40))
 
 

@@ -15,7 +15,8 @@ from perllm.emulator.settings import EmulatorSettings
 from perllm.simulation.agenda import Report
 from perllm.simulation.engine import Engine
 from perllm.simulation.job import Job
-from perllm.simulation.scenario import Lengths, Scenario, ServiceLoad, Workload
+from perllm.simulation.lengths import Lengths
+from perllm.simulation.scenario import Scenario, ServiceLoad, Workload
 from perllm.simulation.trouble import Outage
 from perllm.simulation.workload import jobs
 from tests.parity.harness import Seen, call, client, see, serve_emulator

@@ -26,8 +26,9 @@ from perllm.machines.engines import EngineKind, Upstream
 from perllm.scheduling.policies import make_policy
 from perllm.scheduling.scheduler import Scheduler
 from perllm.simulation.job import Job
+from perllm.simulation.lengths import Lengths
 from perllm.simulation.probes import Probes
-from perllm.simulation.scenario import Lengths, Scenario, ServiceLoad, Workload, WorldSettings
+from perllm.simulation.scenario import Scenario, ServiceLoad, Workload, WorldSettings
 from perllm.simulation.simulator import Simulator
 from perllm.simulation.trouble import Outage, Trouble
 from perllm.simulation.workload import jobs

@@ -25,8 +25,15 @@ def load_gateway(path: Path) -> GatewayFile:
 
 
 def load_scenario(path: Path) -> ScenarioFile:
-    """Read a scenario.yaml. Raises ConfigError for the first thing wrong with it."""
-    return _load(path, ScenarioFile, scenario_mistake)
+    """Read a scenario.yaml; files it names are found from its own folder. Raises ConfigError for the first mistake."""
+    file = _load(path, ScenarioFile, scenario_mistake)
+    trace, bandwidth, replace = file.workload.trace, file.world.bandwidth, msgspec.structs.replace
+    if trace is not None:
+        trace = replace(trace, file=str(path.parent / trace.file))
+    if bandwidth is not None and bandwidth.file is not None:
+        bandwidth = replace(bandwidth, file=str(path.parent / bandwidth.file))
+    workload, world = replace(file.workload, trace=trace), replace(file.world, bandwidth=bandwidth)
+    return replace(file, workload=workload, world=world)
 
 
 def read_gateway(text: str, source: str) -> GatewayFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
@@ -49,6 +49,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {close[0]}?"
     return f"Known: {', '.join(names)}." if names else "None is defined."
+
+
+def reference(path: KeyPath, kind: str, name: str, known: Collection[str]) -> Iterator[Mistake]:
+    """Refuse a name that is not known."""
+    if name not in known:
+        yield Mistake(path=path, problem=f"there is no {kind} called {name!r}", remedy=nearest(name, known))
 
 
 def _in_section(value: dict[Any, Any], section: type[Struct], path: KeyPath) -> Mistake | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from perllm.config.document import KeyPath
-from perllm.config.mistakes import Mistake, nearest
+from perllm.config.mistakes import Mistake, reference
 from perllm.config.scenario_schema import ScenarioFile
 from perllm.config.schema import GatewayFile, GatewayServiceSection
 from perllm.config.server_schema import ServerSection
 from perllm.config.service_schema import ServiceSection
+from perllm.config.workload_rules import workload_mistakes
 from perllm.config.world_schema import DriftSection, LieSection, OutageSection, SlowdownSection, TenantSection
 from perllm.scheduling.policies import REGISTRY
 
@@ -32,11 +33,11 @@ def _gateway_mistakes(file: GatewayFile) -> Iterator[Mistake]:
     engines = {model for server in file.servers.values() for model in server.models}
     for client_name, model in file.models.items():
         for place, engine in enumerate(model.engines):
-            yield from _reference(("models", client_name, "engines", place), "model", engine, engines)
+            yield from reference(("models", client_name, "engines", place), "model", engine, engines)
     client_names = file.models.keys() or engines
     for name, service in file.services.items():
         for place, model_name in enumerate(service.match.models):
-            yield from _reference(("services", name, "match", "models", place), "model", model_name, client_names)
+            yield from reference(("services", name, "match", "models", place), "model", model_name, client_names)
     yield from _places(file.services, file.servers)
     yield from _ambiguities(file.services)
 
@@ -46,9 +47,7 @@ def _scenario_mistakes(file: ScenarioFile) -> Iterator[Mistake]:
     yield from _capacity(file.servers)
     yield from _places(file.services, file.servers)
     models = {model for server in file.servers.values() for model in server.models}
-    for name, load in file.workload.loads.items():
-        yield from _reference(("workload", "loads", name), "service", name, file.services)
-        yield from _reference(("workload", "loads", name, "model"), "model", load.model, models)
+    yield from workload_mistakes(file.workload, file.services, models)
     yield from _troubles(file)
 
 
@@ -60,25 +59,25 @@ def _troubles(file: ScenarioFile) -> Iterator[Mistake]:
     }  # fmt: skip
     for key, troubles in lists.items():
         for number, trouble in enumerate(troubles):
-            yield from _reference(("world", key, number, "server"), "server", trouble.server, file.servers)
+            yield from reference(("world", key, number, "server"), "server", trouble.server, file.servers)
     for name, site in world.sites.items():
         for number, server in enumerate(site.servers):
-            yield from _reference(("world", "sites", name, "servers", number), "server", server, file.servers)
+            yield from reference(("world", "sites", name, "servers", number), "server", server, file.servers)
     places = {*file.servers, *world.sites}
     for number, outage in enumerate(world.link_outages):
-        yield from _reference(("world", "link_outages", number, "place"), "server or site", outage.place, places)
+        yield from reference(("world", "link_outages", number, "place"), "server or site", outage.place, places)
     for number, place in enumerate((world.bandwidth and world.bandwidth.places) or ()):
-        yield from _reference(("world", "bandwidth", "places", number), "server or site", place, places)
+        yield from reference(("world", "bandwidth", "places", number), "server or site", place, places)
 
 
 def _policy(name: str) -> Iterator[Mistake]:
-    yield from _reference(("scheduler", "policy"), "policy", name, REGISTRY)
+    yield from reference(("scheduler", "policy"), "policy", name, REGISTRY)
 
 
 def _places(services: Mapping[str, ServiceSection], servers: Collection[str]) -> Iterator[Mistake]:
     for name, service in services.items():
         for place, server in enumerate(service.privacy.servers or ()):
-            yield from _reference(("services", name, "privacy", "servers", place), "server", server, servers)
+            yield from reference(("services", name, "privacy", "servers", place), "server", server, servers)
 
 
 def _capacity(servers: Mapping[str, ServerSection]) -> Iterator[Mistake]:
@@ -109,8 +108,3 @@ def _ambiguities(services: Mapping[str, GatewayServiceSection]) -> Iterator[Mist
             if other != name:
                 problem = f"service {other} claims {claim[1]} already"
                 yield Mistake(path=("services", name, *path), problem=problem, remedy="Remove one of the two.")
-
-
-def _reference(path: KeyPath, kind: str, name: str, known: Collection[str]) -> Iterator[Mistake]:
-    if name not in known:
-        yield Mistake(path=path, problem=f"there is no {kind} called {name!r}", remedy=nearest(name, known))

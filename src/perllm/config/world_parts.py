@@ -15,36 +15,35 @@ from perllm.simulation.trouble import Drift, Lie, LinkOutage, Outage, Slowdown, 
 _COLUMNS = "at_s,factor"
 
 
-def world_settings(section: WorldSection, folder: Path) -> WorldSettings:
-    """Make the settings; files named in them are looked for in `folder`. Raises ConfigError for a bad file."""
+def world_settings(section: WorldSection) -> WorldSettings:
+    """Make the settings. Raises ConfigError for a record of bandwidth that cannot be used."""
     return WorldSettings(
         prior_error=section.prior_error,
         service_noise=section.service_noise,
         link_jitter=section.link_jitter,
         probe_interval_s=section.probe_interval_s,
-        network=_network(section, folder),
+        network=_network(section),
         trouble=_trouble(section),
         idle=section.idle,
     )
 
 
-def _network(section: WorldSection, folder: Path) -> Network:
+def _network(section: WorldSection) -> Network:
     bandwidth = section.bandwidth
-    places = None if bandwidth is None or bandwidth.places is None else frozenset(bandwidth.places)
     return Network(
-        change=None if bandwidth is None else _change(bandwidth, folder),
-        varying=places,
+        change=None if bandwidth is None else _change(bandwidth),
+        varying=None if bandwidth is None else bandwidth.places,
         sites=tuple(_site(name, site) for name, site in section.sites.items()),
         outages=tuple(LinkOutage(place=out.place, from_s=out.from_s, to_s=out.to_s) for out in section.link_outages),
     )
 
 
-def _change(section: BandwidthSection, folder: Path) -> Fluctuation | Chain | Record:
+def _change(section: BandwidthSection) -> Fluctuation | Chain | Record:
     if section.fluctuates is not None:
         return Fluctuation(spread=section.fluctuates.spread, every_s=section.fluctuates.every_s)
     if section.markov is not None:
         return Chain(levels=section.markov.levels, stays_s=section.markov.stays_s)
-    return Record(rows=_rows(folder / (section.file or "")))
+    return Record(rows=_rows(Path(section.file or "")))
 
 
 def _site(name: str, section: SiteSection) -> Site:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from perllm.domain.server import Server
 from perllm.emulator.faults import FaultRates
 from perllm.emulator.loading import Loading
-from perllm.simulation.scenario import Lengths
+from perllm.simulation.lengths import Lengths
 
 # Short answers of a chat, as the demo's services have them.
 ANSWERS = Lengths(median_tokens=96, sigma=0.8, minimum=1, maximum=1024)

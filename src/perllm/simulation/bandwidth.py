@@ -50,7 +50,7 @@ class Network:
     """How links and uplinks behave. `varying` lists the servers and sites whose bandwidth changes; None: all."""
 
     change: Fluctuation | Chain | Record | None = None
-    varying: frozenset[str] | None = None
+    varying: tuple[str, ...] | None = None
     sites: tuple[Site, ...] = ()
     outages: tuple[LinkOutage, ...] = ()
 

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from perllm.accounting import IdleAccounting
 from perllm.domain.server import Server
 from perllm.domain.service import Service
 from perllm.scheduling.settings import SchedulerSettings
+from perllm.simulation.arrivals import Arrivals
 from perllm.simulation.bandwidth import Network
+from perllm.simulation.lengths import LengthModel
+from perllm.simulation.traces.request import Layout
 from perllm.simulation.trouble import Trouble
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lengths:
-    """Token counts: log-normal around a median, rounded, and cut at both ends. `sigma` is the logarithm's deviation."""
-
-    median_tokens: float
-    sigma: float
-    minimum: int
-    maximum: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLoad:
     """The requests of one service. `share` is relative to the other services' shares.
 
-    Of its clients `leaving_fraction` hang up, after a time that is exponential around `leaving_after_s`, unless
-    they were answered before.
+    With `arrivals` of its own they are a process of their own, at that share of the rate; without, the service takes
+    its share of the process all others have in common. Of its clients `leaving_fraction` hang up, after a time that is
+    exponential around `leaving_after_s`, unless they were answered before. Where a trace gives the lengths, there need
+    not be any here.
     """
 
-    share: float
     model: str
-    prompt_tokens: Lengths
-    output_tokens: Lengths
+    share: float = 1.0
+    prompt_tokens: LengthModel | None = None
+    output_tokens: LengthModel | None = None
+    arrivals: Arrivals | None = None
     max_output_tokens: int | None = None
     stream_fraction: float = 1.0
     bytes_per_prompt_token: float = 4.0
@@ -44,12 +41,34 @@ class ServiceLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """How many requests arrive, at what mean rate (a Poisson process), and of which services."""
+class TraceSource:
+    """A recorded (or described) trace that says when requests arrive and how long they are.
 
-    requests: int
-    rate_per_s: float
+    It is played `speed_up` times as fast as it was recorded. Its requests are of one `service`, or of the one that
+    `services_by_model` gives for what the trace calls their model (ServeGen: their client), or else of services drawn
+    by their shares. Without a `layout` the file's first line tells.
+    """
+
+    path: Path
+    layout: Layout | None = None
+    speed_up: float = 1.0
+    service: str | None = None
+    services_by_model: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """How many requests arrive, when, and of which services.
+
+    `rate_per_s` is the rate of all services together, before any `arrivals.rate` changes it. A `trace` brings instants
+    and lengths of its own: `requests` then is the most that are taken of it (None: all), and there is no rate.
+    """
+
     loads: Mapping[str, ServiceLoad]
+    requests: int | None = None
+    rate_per_s: float | None = None
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    trace: TraceSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

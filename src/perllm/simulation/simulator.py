@@ -23,7 +23,7 @@ from perllm.scheduling.scheduler import Scheduler
 from perllm.simulation.agenda import Report
 from perllm.simulation.job import Job
 from perllm.simulation.probes import Probes
-from perllm.simulation.scenario import Scenario
+from perllm.simulation.scenario import Scenario, TraceSource
 from perllm.simulation.timing import Clock, TimedScheduler
 from perllm.simulation.truthful import truthful
 from perllm.simulation.workload import jobs
@@ -228,6 +228,13 @@ def _settings(scenario: Scenario) -> dict[str, Any]:
     return {
         "requests": scenario.workload.requests,
         "rate_per_s": scenario.workload.rate_per_s,
+        "arrivals": asdict(scenario.workload.arrivals),
+        "trace": None if scenario.workload.trace is None else _trace(scenario.workload.trace),
         "world": world,
         "scheduler": asdict(scenario.scheduler),
     }
+
+
+def _trace(source: TraceSource) -> dict[str, Any]:
+    """Return what is played, by its name: where it lies on this machine is nobody's business."""
+    return {**asdict(source), "path": source.path.name}

@@ -60,9 +60,37 @@ def test_a_recorded_run_makes_the_same_decisions_again(tmp_path: Path) -> None:
     assert 3 == len([line for line in listed.stdout.splitlines() if line[:1].isdigit()])
 
 
+def test_a_trace_brings_its_own_arrivals(tmp_path: Path) -> None:
+    trace = tmp_path / "azure.csv"
+    rows = [f"2023-11-16 18:15:{second}.5,30,8" for second in range(10, 40)]
+    trace.write_text("\n".join(["TIMESTAMP,ContextTokens,GeneratedTokens", *rows]), encoding="utf-8")
+    play = ("simulate", SMALL, "--trace", trace, "--json", "-")
+
+    whole, faster, part = (
+        json.loads(type_in(*play, *more).stdout) for more in ((), ("--speed-up", 2), ("--requests", 5))
+    )
+
+    assert [30, 30, 5] == [each["requests"]["submitted"] for each in (whole, faster, part)]
+    assert whole["makespan_s"] > 29.0 > 25.0 > faster["makespan_s"] > 14.5
+
+
+def test_a_malformed_trace_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
+    trace = tmp_path / "azure.csv"
+    trace.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,x,8\n", encoding="utf-8")
+
+    shown = type_in("simulate", SMALL, "--trace", trace)
+
+    assert 2 == shown.exit_code
+    assert f"error: {trace}:2: ContextTokens is 'x', not a number." in shown.stderr
+    assert 1 == shown.stderr.count("\n")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("--speed-up", 2), "error: --speed-up: there is no trace to speed up. Use --rate, or give --trace."),
+        (("--trace", "a.csv", "--rate", 2), "error: --rate: a trace has a rate of its own. Use --speed-up."),
+        (("--trace", "a.csv"), "error: a.csv: there is no such file. Check its name."),
         (("--policy", "best"), "error: no policy is called 'best'"),
         (("--json", "missing/result.json"), "error: missing/result.json: --json: the folder does not exist"),
         (("--journal", "missing/journal"), "error: missing/journal: the journal cannot be opened"),

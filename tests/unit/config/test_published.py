@@ -32,7 +32,7 @@ def test_an_example_works_without_a_service_that_cannot(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.name)
 def test_a_scenario_works(path: Path) -> None:
-    scenario = scenario_value(load_scenario(path), path.parent)
+    scenario = scenario_value(load_scenario(path))
 
     assert path.stem == scenario.name
     assert {Tier.EDGE, Tier.CLOUD} == {server.tier for server in scenario.servers}
@@ -40,7 +40,7 @@ def test_a_scenario_works(path: Path) -> None:
 
 
 def test_the_papers_scenario_is_the_papers() -> None:
-    scenario = scenario_value(load_scenario(ROOT / "scenarios" / "paper-llama2-7b-stable.yaml"), ROOT)
+    scenario = scenario_value(load_scenario(ROOT / "scenarios" / "paper-llama2-7b-stable.yaml"))
 
     tiers = [server.tier for server in scenario.servers]
     limits = [service.requirement.total_s for service in scenario.services]

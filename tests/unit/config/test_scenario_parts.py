@@ -2,19 +2,19 @@
 
 from collections.abc import Collection
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 from perllm.accounting.idle import IdleAccounting
 from perllm.config.scenario_parts import scenario_value
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.simulation.scenario import Lengths, ServiceLoad, Workload, WorldSettings
+from perllm.simulation.lengths import Lengths
+from perllm.simulation.scenario import ServiceLoad, Workload, WorldSettings
 from perllm.simulation.trouble import Outage, Trouble
 from tests.unit.config.files import LENGTHS, LOAD, scenario_file
 
 
 def test_the_smallest_scenario_has_the_simulators_own_defaults() -> None:
-    scenario = scenario_value(scenario_file(), Path())
+    scenario = scenario_value(scenario_file())
 
     assert ("test", "cs-ucb") == (scenario.name, scenario.policy)
     assert WorldSettings() == scenario.world
@@ -38,7 +38,7 @@ def test_every_key_of_a_load_arrives() -> None:
     }
 
     load = scenario_value(
-        scenario_file(workload={"requests": 1, "rate_per_s": 1, "loads": {"chat": {**LOAD, **own}}}), Path()
+        scenario_file(workload={"requests": 1, "rate_per_s": 1, "loads": {"chat": {**LOAD, **own}}})
     ).workload.loads["chat"]
 
     expected = ServiceLoad(
@@ -54,7 +54,8 @@ def test_every_key_of_a_load_arrives() -> None:
         leaving_after_s=2.0,
     )
     assert expected == load
-    assert differs_everywhere(load, except_for={"model", "output_tokens"})
+    # Arrivals and lengths of every kind: test_workload_parts.
+    assert differs_everywhere(load, except_for={"model", "output_tokens", "arrivals"})
 
 
 def test_every_key_of_the_world_arrives() -> None:
@@ -67,7 +68,7 @@ def test_every_key_of_the_world_arrives() -> None:
         "idle": "powered",
     }
 
-    world = scenario_value(scenario_file(world=section), Path()).world
+    world = scenario_value(scenario_file(world=section)).world
 
     expected = WorldSettings(
         prior_error=0.0,

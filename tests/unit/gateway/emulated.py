@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from perllm.emulator.faults import Fault, FaultRates
 from perllm.emulator.loading import Loading
 from perllm.emulator.settings import EmulatorSettings
-from perllm.simulation.scenario import Lengths
+from perllm.simulation.lengths import Lengths
 from tests.parity.harness import serve_emulator
 from tests.unit.gateway.fleet import server
 

@@ -57,6 +57,7 @@ def dispatched(value: Explanation) -> Dispatch:
 
 def explanation_of(action: Action) -> Explanation:
     assert isinstance(action, Dispatch)
+    assert action.explanation is not None
     return action.explanation
 
 

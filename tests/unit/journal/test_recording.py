@@ -122,7 +122,7 @@ def test_what_is_no_event_passes_unrecorded() -> None:
     recording = Recording(brain, (entries.append,))
     recording.absorb(LEARNED)
 
-    assert (4.5, Counts(submitted=8, held=8), LEARNED) == (
+    assert (4.5, 2.5, Counts(submitted=8, held=8), LEARNED) == (
         recording.wake_at_s,
         recording.report_every_s,
         recording.counts(),

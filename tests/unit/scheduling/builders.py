@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from perllm.domain.action import Action, Dispatch, Finish, Outcome, Refuse
 from perllm.domain.attempt import Ending, EndingKind, Usage
+from perllm.domain.explanation import Explanation
 from perllm.domain.profile import PowerProfile, SpeedProfile
 from perllm.domain.request import Request, Requirement
 from perllm.domain.server import Link, Server, Tier
@@ -94,6 +95,11 @@ def dispatch_of(actions: Sequence[Action]) -> Dispatch:
     """Return the only dispatch among `actions`."""
     (dispatch,) = [action for action in actions if isinstance(action, Dispatch)]
     return dispatch
+
+
+def explanation_of(dispatch: Dispatch) -> Explanation:
+    assert dispatch.explanation is not None
+    return dispatch.explanation
 
 
 def refusal_of(actions: Sequence[Action]) -> Refuse:

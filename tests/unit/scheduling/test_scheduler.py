@@ -21,6 +21,7 @@ from tests.unit.scheduling.builders import (
     EDGE,
     completed,
     dispatch_of,
+    explanation_of,
     failed,
     outcome_of,
     refusal_of,
@@ -45,11 +46,11 @@ def test_a_request_the_edge_cannot_finish_in_time_goes_to_the_cloud() -> None:
     dispatch = dispatch_of(brain.submit(request(requirement=Requirement(total_s=0.5)), 0.0))
 
     assert "cloud" == dispatch.server_id
-    assert [Violation.TOO_SLOW, None] == list(dispatch.explanation.violations)
+    assert [Violation.TOO_SLOW, None] == list(explanation_of(dispatch).violations)
 
 
 def test_a_dispatch_explains_every_candidate() -> None:
-    rows = dispatch_of(scheduler().submit(request(), 0.0)).explanation.rows()
+    rows = explanation_of(dispatch_of(scheduler().submit(request(), 0.0))).rows()
 
     assert ["edge", "cloud"] == [row["server"] for row in rows]
     assert [True, False] == [row["chosen"] for row in rows]
@@ -170,7 +171,7 @@ def test_a_failure_before_the_first_byte_is_tried_elsewhere() -> None:
     second = dispatch_of(brain.close(first.attempt_id, failed(), 0.1))
 
     assert ("cloud", 2) == (second.server_id, second.attempt_number)
-    assert Violation.ALREADY_TRIED == second.explanation.violations[0]
+    assert Violation.ALREADY_TRIED == explanation_of(second).violations[0]
     outcome = outcome_of(brain.close(second.attempt_id, completed(), 1.0))
     assert (Fate.COMPLETED, 2, "cloud") == (outcome.fate, outcome.attempts, outcome.server_id)
 
@@ -285,7 +286,7 @@ def test_a_pinned_service_never_leaves_its_tier() -> None:
     refused = brain.close(first.attempt_id, failed(), 0.1)
 
     assert "edge" == first.server_id
-    assert Violation.NOT_ALLOWED == first.explanation.violations[1]
+    assert Violation.NOT_ALLOWED == explanation_of(first).violations[1]
     assert Refusal.ATTEMPTS_EXHAUSTED == refusal_of(refused).reason
 
 

@@ -14,7 +14,8 @@ from perllm.domain.service import Service
 from perllm.simulation.agenda import Report
 from perllm.simulation.engine import Engine
 from perllm.simulation.job import Job, Truth
-from perllm.simulation.scenario import Lengths, Scenario, ServiceLoad, Workload
+from perllm.simulation.lengths import Lengths
+from perllm.simulation.scenario import Scenario, ServiceLoad, Workload
 
 # A thousand bytes take 11 ms there, after 5 ms of overhead; an event takes 10.5 ms back.
 # Prompts: 1 ms a token plus 1 ms. A step: 21 ms for one or two sequences, 31 ms for three. Watts above idle: 40 to
