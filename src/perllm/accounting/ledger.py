@@ -9,7 +9,7 @@ from typing import Any
 from perllm.accounting.idle import IdleAccounting, IdleJoules
 from perllm.accounting.result import render
 from perllm.accounting.totals import Totals
-from perllm.domain.action import Action, Dispatch, Fate, Finish, Outcome, PowerState, SetPower
+from perllm.domain.action import Dispatch, Fate, Finish, Outcome, PowerState, SetPower
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.counts import Counts
 from perllm.domain.entry import Entry, Fleet
@@ -29,8 +29,9 @@ class _OpenRequest:
 class Ledger:
     """Add up requests, tokens, seconds and joules: a sink for a `Recording`.
 
-    `servers` and `services` may also come with the first `configure` entry. What cannot be (a request that
-    ends twice, an attempt closed that is not open) is not counted but makes the result's `laws` false.
+    `servers` and `services` may also come with the first `configure` entry; `truthful` ones are as they really are, so
+    that what entries say of them is only believed. What cannot be (a request that ends twice, an attempt closed that
+    is not open) is not counted but makes the result's `laws` false.
     """
 
     def __init__(
@@ -39,7 +40,10 @@ class Ledger:
         started_at_s: float,
         idle: IdleAccounting = IdleAccounting.ALL,
         services: Iterable[Service] = (),
+        *,
+        truthful: bool = False,
     ) -> None:
+        self._truthful = truthful
         self._totals = Totals(idle=idle)
         self._requests: dict[str, _OpenRequest] = {}
         self._attempts: dict[str, tuple[float, Dispatch]] = {}
@@ -52,10 +56,15 @@ class Ledger:
             self._submit(value, entry.at_s)
         elif isinstance(value, Ending):
             self._close(entry.subject, value, entry.at_s)
-        elif isinstance(value, Fleet):
+        elif isinstance(value, Fleet) and not self._truthful:
             self._totals.configure(value, entry.at_s)
         for action in entry.actions:
-            self._act(action, entry.at_s)
+            if isinstance(action, Finish):
+                self._finish(action.outcome)
+            elif isinstance(action, Dispatch):
+                self._dispatch(action, entry.at_s)
+            elif isinstance(action, SetPower):
+                self._totals.power(action.server_id, action.state is PowerState.AWAKE, entry.at_s)
 
     def counts(self) -> Counts:
         """Return where all requests are, from the entries alone."""
@@ -129,17 +138,6 @@ class Ledger:
             request.spent_j += ending.transmit_j + (ending.infer_j or 0.0)
         if ending.kind is EndingKind.COMPLETED:
             self._totals.learn(dispatch, at_s - dispatched_at_s, ending)
-
-    def _act(self, action: Action, at_s: float) -> None:
-        match action:
-            case Dispatch():
-                self._dispatch(action, at_s)
-            case Finish():
-                self._finish(action.outcome)
-            case SetPower():
-                self._totals.power(action.server_id, action.state is PowerState.AWAKE, at_s)
-            case _:
-                pass
 
     def _dispatch(self, dispatch: Dispatch, at_s: float) -> None:
         request = self._requests.get(dispatch.request_id)

@@ -98,14 +98,22 @@ class Totals:
 
     def submit(self, service: str, at_s: float) -> None:
         """Count an arrival."""
-        self.services.setdefault(service, ServiceTally()).submitted += 1
-        self.first_arrival_at_s = min(self.first_arrival_at_s, at_s)
+        self._tally(service).submitted += 1
+        if at_s < self.first_arrival_at_s:
+            self.first_arrival_at_s = at_s
 
     def finish(self, outcome: Outcome) -> None:
         """Count the end of a request."""
-        self.services.setdefault(outcome.service, ServiceTally()).finish(outcome)
+        self._tally(outcome.service).finish(outcome)
         self.attributed_j += outcome.energy.transmit_j + outcome.energy.infer_j
-        self.last_finish_at_s = max(self.last_finish_at_s, outcome.finished_at_s)
+        if outcome.finished_at_s > self.last_finish_at_s:
+            self.last_finish_at_s = outcome.finished_at_s
+
+    def _tally(self, service: str) -> ServiceTally:
+        tally = self.services.get(service)
+        if tally is None:
+            tally = self.services[service] = ServiceTally()
+        return tally
 
     def learn(self, dispatch: Dispatch, took_s: float, ending: Ending) -> None:
         """Compare a completed attempt with what was predicted at its dispatch."""

@@ -226,13 +226,19 @@ class Processor:
 
     def _account(self, steps: int, at_s: float) -> None:
         """Charge the readers, each by what it read of each step, and note how far they have come."""
-        joules, tokens = self._watts * (at_s - self._since_s), sum(self._portions)
+        joules = self._watts * (at_s - self._since_s)
         self.reading_j += joules
+        if len(self._portions) == 1:
+            reader, portion = self._readers[0], self._portions[0] * steps
+            reader.infer_j += joules
+            reader.to_read -= portion
+            reader.known += portion
+            return
+        tokens = sum(self._portions)
         for reader, portion in zip(self._readers, self._portions, strict=False):
             reader.infer_j += joules * portion / tokens
             reader.to_read -= portion * steps
             reader.known += portion * steps
-        self._portions = []
 
     def _break_off_reading(self, at_s: float) -> None:
         """Stop the steps under way that read; the one under way must be made again."""
@@ -241,20 +247,15 @@ class Processor:
             self._account(made, at_s)
 
     def _drop_writer(self, sequence: Sequence, at_s: float) -> None:
-        reading_beside = bool(self._readers) and self._batch.turn_at_s < inf
+        reads_apart = bool(self._readers) and self._batch.turn_at_s == inf
+        if self._batch.size == 1 and not reads_apart:
+            # The last one takes the step under way along; who reads beside it begins that step again.
+            self._break_off_reading(at_s)
         self._batch.drop(sequence, at_s)
-        if reading_beside and not self._batch.size:
-            self._account(0, at_s)
-            self._proceed(at_s)
-        elif reading_beside:
+        if not reads_apart:
             self.turn_at_s = self._batch.turn_at_s
-        elif not self._readers:
-            self._after_drop(at_s)
-
-    def _after_drop(self, at_s: float) -> None:
-        self.turn_at_s = self._batch.turn_at_s
-        if self.turn_at_s == inf:
-            self._proceed(at_s)
+            if self.turn_at_s == inf:
+                self._proceed(at_s)
 
     def _make_room(self, at_s: float) -> int:
         """Let the newest writers give way until everybody else's next token fits; return the room there is."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from heapq import heappop, heappush
 from math import inf
 from typing import Any
@@ -15,12 +14,11 @@ from perllm.accounting import Ledger
 from perllm.domain.action import Actions, Cancel, CancelCause, Dispatch, Finish, SetPower
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.counts import Counts
-from perllm.domain.entry import Entry, EventKind
 from perllm.errors import InvariantError
 from perllm.journal.recording import Recording, Sink
 from perllm.scheduling.policies import make_policy
 from perllm.scheduling.scheduler import Scheduler
-from perllm.simulation.agenda import Report
+from perllm.simulation.garbage import seldom_collecting
 from perllm.simulation.job import Job
 from perllm.simulation.probes import Probes
 from perllm.simulation.scenario import Scenario, TraceSource
@@ -53,25 +51,21 @@ def run(
     over. With a `clock`, the result's `timing` says how long decisions took; nothing else depends on it. Raises
     ConfigError for an unknown policy and InvariantError when a law is broken.
     """
-    scheduler = _scheduler(scenario, seed, clock)
+    sinks, accounts = tuple(sinks), tuple(accounts)
+    scheduler = _scheduler(scenario, seed, clock, explain=bool(sinks))
     world = World(scenario.servers, scenario.world, seed, report_every_s=scheduler.report_every_s)
-    ledger = Ledger(world.servers, 0.0, idle=scenario.world.idle, services=scenario.services)
-
-    def account(entry: Entry) -> None:
-        # The ledger knows the servers as they really are; the entry holds what is believed of them.
-        if entry.kind is not EventKind.CONFIGURE:
-            ledger(entry)
-
+    ledger = Ledger(world.servers, 0.0, idle=scenario.world.idle, services=scenario.services, truthful=True)
     others = [truthful(sink, world.servers, scenario.services) for sink in accounts]
     simulator = Simulator(
-        brain=Recording(scheduler, [account, *others, *sinks]),
+        brain=Recording(scheduler, [ledger, *others, *sinks]),
         world=world,
         arrivals=jobs(scenario, seed),
         probes=Probes(world, scenario.world),
         progress=progress,
     )
     simulator.brain.configure(scenario.servers, scenario.services, 0.0)
-    simulator.run()
+    with seldom_collecting():
+        simulator.run()
     world.finish(simulator.now_s)
     _check_laws(scheduler, world)
     result = ledger.result(
@@ -110,48 +104,51 @@ class Simulator:
         self._open: dict[str, Job] = {}
         self._over = 0
         self._probes = probes
+        self._foresee()
         self._progress = progress or (lambda over: None)
 
     def run(self) -> None:
         """Go on until every request is over. Raises InvariantError if some never would be."""
-        while self._open or self._arriving is not None:
-            self._step()
+        brain, advance, open_jobs = self.brain, self._world.advance, self._open
+        while open_jobs or self._arriving is not None:
+            wake_at_s = brain.wake_at_s
+            until_s = self._acts_at_s if wake_at_s is None or self._acts_at_s <= wake_at_s else wake_at_s
+            report = advance(until_s)
+            if report is not None:
+                self.now_s, attempt_id, event = report
+                if isinstance(event, Ending):
+                    self._perform(brain.close(attempt_id, event, self.now_s))
+                else:
+                    self._perform(brain.progress(attempt_id, event, self.now_s))
+            else:
+                self.now_s = until_s
+                self._act(wake_at_s)
 
-    def _step(self) -> None:
-        """Let the next thing happen.
+    def _act(self, wake_at_s: float | None) -> None:
+        """Let the next thing happen that is not the world's.
 
-        Of equal instants: what is over makes room, then the view is refreshed, then clients leave, then timers fire,
+        Of equal instants: what is over has made room, then the view is refreshed, then clients leave, then timers fire,
         and what arrives is decided last, knowing all that.
         """
-        probe_at_s = self._probes.next_at_s
-        leaves_at_s = self._leaving[0][0] if self._leaving else inf
-        wake_at_s = self.brain.wake_at_s
-        wake_at_s = inf if wake_at_s is None else wake_at_s
-        now_s = min(probe_at_s, leaves_at_s, wake_at_s, self._arrives_at_s)
-        report = self._world.advance(now_s)
-        if report is not None:
-            self._hear(report)
-            return
-        self.now_s = now_s
-        if now_s == probe_at_s:
-            if min(leaves_at_s, wake_at_s, self._arrives_at_s, self._world.next_at_s) == inf:
-                raise InvariantError(f"{len(self._open)} requests wait for something that will never happen")
-            self._probe()
-        elif now_s == leaves_at_s:
+        now_s = self.now_s
+        if now_s == self._probes.next_at_s:
+            self._probe(wake_at_s)
+        elif self._leaving and now_s == self._leaving[0][0]:
             self._leave(heappop(self._leaving)[1])
         elif now_s == wake_at_s:
             self._perform(self.brain.wake(now_s))
+            return
         elif self._arriving is not None:
             self._arrive(self._arriving)
+        self._foresee()
 
-    def _hear(self, report: Report) -> None:
-        self.now_s, attempt_id, event = report
-        if isinstance(event, Ending):
-            self._perform(self.brain.close(attempt_id, event, self.now_s))
-        else:
-            self._perform(self.brain.progress(attempt_id, event, self.now_s))
+    def _foresee(self) -> None:
+        leaves_at_s = self._leaving[0][0] if self._leaving else inf
+        self._acts_at_s = min(self._probes.next_at_s, leaves_at_s, self._arrives_at_s)
 
-    def _probe(self) -> None:
+    def _probe(self, wake_at_s: float | None) -> None:
+        if wake_at_s is None and not self._leaving and self._arriving is None and self._world.next_at_s == inf:
+            raise InvariantError(f"{len(self._open)} requests wait for something that will never happen")
         for fact in self._probes.due(self.now_s):
             self._perform(self.brain.observe(fact, self.now_s))
 
@@ -170,25 +167,23 @@ class Simulator:
         self._arrives_at_s, self._arriving = next(self._arrivals, (inf, None))
 
     def _perform(self, actions: Actions) -> None:
-        """Do what the brain says, and what it says to that in turn."""
-        if not actions:
-            return
-        pending = deque(actions)
-        while pending:
-            match pending.popleft():
-                case Dispatch() as dispatch:
-                    job = self._open[dispatch.request_id]
-                    self._world.send(dispatch.server_id, dispatch.attempt_id, job, self.now_s)
-                case Cancel() as cancel:
-                    pending.extend(self._stop(cancel))
-                case Finish(outcome=outcome):
-                    del self._open[outcome.request_id]
+        """Do what the brain says, and then what it says to that."""
+        for action in actions:
+            match action:
+                case Dispatch():
+                    job = self._open[action.request_id]
+                    self._world.send(action.server_id, action.attempt_id, job, self.now_s)
+                case Finish():
+                    del self._open[action.outcome.request_id]
                     self._over += 1
                     self._progress(self._over)
-                case SetPower() as power:
-                    self._world.set_power(power.server_id, power.state, self.now_s)
+                case SetPower():
+                    self._world.set_power(action.server_id, action.state, self.now_s)
                 case _:
                     pass
+        for action in actions:
+            if isinstance(action, Cancel):
+                self._perform(self._stop(action))
 
     def _stop(self, cancel: Cancel) -> Actions:
         left = cancel.cause is CancelCause.CLIENT_LEFT
@@ -197,14 +192,14 @@ class Simulator:
         return self.brain.close(cancel.attempt_id, ending, self.now_s)
 
 
-def _scheduler(scenario: Scenario, seed: int, clock: Clock | None) -> Scheduler:
+def _scheduler(scenario: Scenario, seed: int, clock: Clock | None, *, explain: bool) -> Scheduler:
     parts: dict[str, Any] = {
         "servers": scenario.servers,
         "services": scenario.services,
         "policy": make_policy(scenario.policy),
         # The seed's own generator, as in the gateway: a recorded run can be taken again from its journal.
         "rng": default_rng(seed),
-        "settings": scenario.scheduler,
+        "settings": scenario.scheduler if explain else replace(scenario.scheduler, explain=False),
     }
     return Scheduler(**parts) if clock is None else TimedScheduler(clock=clock, **parts)
 
