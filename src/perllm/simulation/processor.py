@@ -88,8 +88,8 @@ class Processor:
     def turn(self) -> tuple[list[Sequence], list[Sequence]]:
         """Go on to what comes next at `turn_at_s`; return who has just got a first token, and who a last."""
         at_s = self.turn_at_s
-        steps, finished = self._batch.pause(at_s) if self._batch.turn_at_s < inf else (1, [])
-        started = self._end_reading(steps, at_s) if self._readers else []
+        finished = self._batch.pause(at_s) if self._batch.turn_at_s < inf else []
+        started = self._end_reading(at_s) if self._readers else []
         for sequence in started:
             if sequence.written >= sequence.output_tokens:
                 finished.append(sequence)
@@ -168,42 +168,35 @@ class Processor:
         return self._chunked or sequence.to_read + sum(reader.to_read for reader in readers) <= server.step_tokens
 
     def _read(self, at_s: float) -> None:
-        """Begin the next steps that read."""
+        """Begin the next step that reads."""
         if self._chunked:
-            portion = self._portion(self._plan())
-            self._watts = self._batch.write_beside(at_s, self._pace(at_s), portion)
+            self._portions = self._chunks()
+            self._watts = self._batch.write_beside(at_s, self._pace(at_s), self._portion())
             self.turn_at_s = self._batch.turn_at_s
         else:
             self._portions = [reader.to_read for reader in self._readers]
-            self._watts = self._read_apart(at_s, self._portion(1))
+            self._watts = self._read_apart(at_s, self._portion())
         self._since_s = at_s
 
-    def _plan(self) -> int:
-        """Portion the prompts over the next steps; return how many steps are alike."""
+    def _chunks(self) -> list[int]:
+        """Cut off what the next step reads of each prompt."""
         room = max(self._server.step_tokens - self._batch.size, 1)
-        first = self._readers[0].to_read
-        if first > room:
-            self._portions = [room]
-            return first // room
-        self._portions = []
+        chunks = []
         for reader in self._readers:
             if room == 0:
                 break
-            self._portions.append(min(reader.to_read, room))
-            room -= self._portions[-1]
-        return 1
+            chunks.append(min(reader.to_read, room))
+            room -= chunks[-1]
+        return chunks
 
-    def _portion(self, steps: int) -> Portion:
-        """Add up what each of some steps reads."""
-        reader, tokens = self._readers[0], self._portions[0]
-        pairs = attention_pairs(tokens * steps, reader.known) / steps
-        factors = reader.job.truth.service_factor
-        for place in range(1, len(self._portions)):
-            reader = self._readers[place]
-            tokens += self._portions[place]
-            pairs += attention_pairs(self._portions[place], reader.known)
+    def _portion(self) -> Portion:
+        """Add up what the step reads."""
+        tokens, pairs, factors = 0, 0.0, 0.0
+        for reader, portion in zip(self._readers, self._portions, strict=False):
+            tokens += portion
+            pairs += attention_pairs(portion, reader.known)
             factors += reader.job.truth.service_factor
-        return Portion(tokens, pairs, factors, len(self._portions), steps)
+        return Portion(tokens, pairs, factors, len(self._portions))
 
     def _read_apart(self, at_s: float, portion: Portion) -> float:
         """Begin a step that only reads; return the watts it draws."""
@@ -213,9 +206,12 @@ class Processor:
         self.turn_at_s = at_s + step_s * self._pace(at_s) * portion.factors / portion.readers
         return mixed_w(self._reading_w, self._writing_w, arithmetic_s, speed.weights_read_s)
 
-    def _end_reading(self, steps: int, at_s: float) -> list[Sequence]:
+    def _end_reading(self, at_s: float) -> list[Sequence]:
         """Take account of what was read; return the prompts that are read, each with its first token."""
-        self._account(steps, at_s)
+        self._charge(at_s)
+        for reader, portion in zip(self._readers, self._portions, strict=False):
+            reader.to_read -= portion
+            reader.known += portion
         read = [reader for reader in self._readers if reader.to_read == 0]
         self._readers = [reader for reader in self._readers if reader.to_read]
         for reader in read:
@@ -224,27 +220,20 @@ class Processor:
                 self._prefixes.keep(reader.job.truth.blocks, self._server.kv_tokens - self._batch.context_tokens)
         return read
 
-    def _account(self, steps: int, at_s: float) -> None:
-        """Charge the readers, each by what it read of each step, and note how far they have come."""
+    def _charge(self, at_s: float) -> None:
+        """Charge the readers, each by what is read of it."""
         joules = self._watts * (at_s - self._since_s)
         self.reading_j += joules
-        if len(self._portions) == 1:
-            reader, portion = self._readers[0], self._portions[0] * steps
-            reader.infer_j += joules
-            reader.to_read -= portion
-            reader.known += portion
-            return
         tokens = sum(self._portions)
         for reader, portion in zip(self._readers, self._portions, strict=False):
             reader.infer_j += joules * portion / tokens
-            reader.to_read -= portion * steps
-            reader.known += portion * steps
 
     def _break_off_reading(self, at_s: float) -> None:
-        """Stop the steps under way that read; the one under way must be made again."""
+        """Stop the step under way if it reads: it must be made again."""
         if self._readers:
-            made = self._batch.break_off(at_s) if self._batch.turn_at_s < inf else 0
-            self._account(made, at_s)
+            self._charge(at_s)
+            if self._batch.turn_at_s < inf:
+                self._batch.stop(at_s)
 
     def _drop_writer(self, sequence: Sequence, at_s: float) -> None:
         reads_apart = bool(self._readers) and self._batch.turn_at_s == inf

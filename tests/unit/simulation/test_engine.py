@@ -8,23 +8,9 @@ from msgspec.structs import replace
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
 from perllm.domain.energy import EnergyMethod
 from perllm.errors import InvariantError
-from perllm.simulation.agenda import Report
 from perllm.simulation.engine import Engine
 from perllm.simulation.trouble import Outage
-from tests.unit.simulation.machines import AT_HAND, SERVER, job, reports
-
-
-def exactly(value: float) -> float:
-    """Return what equals `value` but for the rounding of sums."""
-    return pytest.approx(value, rel=1e-12, abs=0.0)  # type: ignore[return-value]
-
-
-def endings(known: list[Report]) -> dict[str, Ending]:
-    return {report.attempt_id: report.event for report in known if isinstance(report.event, Ending)}
-
-
-def instants(known: list[Report], kind: type[Progress] | type[Ending]) -> dict[str, float]:
-    return {report.attempt_id: report.at_s for report in known if isinstance(report.event, kind)}
+from tests.unit.simulation.machines import AT_HAND, SERVER, endings, exactly, instants, job, reports
 
 
 def test_a_request_alone_takes_the_sum_of_its_parts() -> None:
