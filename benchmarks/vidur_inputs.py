@@ -17,8 +17,9 @@ OUTPUT_MEDIAN, OUTPUT_SIGMA, OUTPUT_MAX = 225, 0.9, 1024
 # LLaMA2-7B: what one layer's attention must move and compute, in fp16.
 HIDDEN, HEADS, BLOCK = 4096, 32, 16
 KV_BYTES = 2 * HIDDEN * 2
-# An A100's attention kernel, fitted to a sample of 190 decode rows of Vidur's own profile for this pair (within 10 % at
-# a batch of 1-128, 32 and 2,500 tokens of context); the share of 312 TFLOP/s in prefill is an assumption.
+# An A100's attention kernel, fitted to a sample of some 180 decode rows of Vidur's own profile for this pair, with 32
+# and 2,500 tokens of context: within 10 % from a batch of 32 on, up to 30 % off below. The share of 312 TFLOP/s in
+# prefill is an assumption.
 KERNEL_MS, SEQUENCE_MS, BYTES_PER_MS, OPERATIONS_PER_MS = 0.0075, 0.00115, 2.0e9, 0.5 * 312e9
 COLUMNS = (
     "batch_size", "prefill_chunk_size", "kv_cache_size", "is_prefill", "n_embd", "n_q_head", "n_kv_head", "block_size",
