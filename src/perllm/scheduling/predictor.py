@@ -34,19 +34,11 @@ _UNKNOWN: Estimate = (nan, nan, nan, nan, nan)
 
 def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int]) -> Candidates:
     """Estimate `need` on the servers in `rows`; the others stay NaN."""
-    if not rows:
-        unknown = (nan,) * len(states)
-        return Candidates(unknown, unknown, unknown, unknown, unknown, [state.batch for state in states])
     estimates = [_UNKNOWN] * len(states)
     for row in rows:
         estimates[row] = estimate(states[row].outlook or states[row].look(), need)
     total_s, first_token_s, token_s, probability, energy_j = zip(*estimates, strict=True)
     return Candidates(total_s, first_token_s, token_s, probability, energy_j, [state.batch for state in states])
-
-
-def total_s(state: ServerState, need: Need) -> float:
-    """Expect one request's time on one server."""
-    return estimate(state.outlook or state.look(), need)[0]
 
 
 def estimate(outlook: Outlook, need: Need) -> Estimate:

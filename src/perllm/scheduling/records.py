@@ -30,7 +30,7 @@ class Basis(NamedTuple):
 
 
 class AttemptRecord:
-    """One try of a request on a server, from its reservation to its close."""
+    """One try of a request on a server, from its reservation to its close. Without a `basis` nothing was predicted."""
 
     __slots__ = (
         "attempt_id", "basis", "dispatched_at_s", "first_token_at_s", "owner", "queued", "reservation", "server",
@@ -38,7 +38,7 @@ class AttemptRecord:
     )  # fmt: skip
 
     def __init__(
-        self, *, dispatch: Dispatch, owner: RequestRecord, server: ServerState, basis: Basis, now_s: float
+        self, *, dispatch: Dispatch, owner: RequestRecord, server: ServerState, basis: Basis | None, now_s: float
     ) -> None:
         self.attempt_id = dispatch.attempt_id
         self.owner = owner
@@ -50,7 +50,7 @@ class AttemptRecord:
         self.tokens = 0
         # Behind full slots: the caller reserves only after this.
         self.queued = server.batch >= server.slots
-        self.unread_s = basis.prefill_s if owner.request.stream else 0.0
+        self.unread_s = basis.prefill_s if basis is not None and owner.request.stream else 0.0
         self.state = AttemptState.SENT
 
 
