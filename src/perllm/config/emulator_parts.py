@@ -9,7 +9,7 @@ import msgspec
 
 from perllm.config.document import dotted
 from perllm.config.mistakes import find_mistake, nearest
-from perllm.config.presets import preset_names, preset_over
+from perllm.config.presets import is_path, preset_names, preset_over
 from perllm.config.server_schema import ServerSection
 from perllm.config.values import server_value
 from perllm.domain.server import Server
@@ -21,7 +21,7 @@ def emulated_server(model: str, preset: str, own: Mapping[str, Any]) -> Server:
 
     Raises ConfigError for an unknown preset and for values that do not fit.
     """
-    if preset not in preset_names():
+    if not is_path(preset) and preset not in preset_names():
         raise ConfigError(f"no preset is called {preset!r}", key="--preset", remedy=nearest(preset, preset_names()))
     tree = {"tier": "edge", "models": [model], **preset_over(preset, own)}
     mistake = find_mistake(tree, ServerSection)

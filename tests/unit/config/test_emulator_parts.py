@@ -8,11 +8,11 @@ from perllm.errors import ConfigError
 
 
 def test_figures_that_are_given_go_before_the_presets() -> None:
-    server = emulated_server("m", "xeon-4214r-llama2-7b-q4", {"slots": 2, "speed": {"prefill_tokens_per_s": 50}})
+    server = emulated_server("m", "jetson-agx-orin-llama3-8b-q4", {"slots": 2, "speed": {"prefill_tokens_per_s": 50}})
 
     assert (["m"], 2) == (list(server.models), server.slots)
     assert pytest.approx(0.02) == server.speed.prefill_token_s
-    assert pytest.approx(1 / 13.5) == decode_step_s(server.speed, 1)
+    assert pytest.approx(1 / 28.1) == decode_step_s(server.speed, 1)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_a_wrong_outline_is_refused(text: str, expected: str) -> None:
         ({"link": {"rtt_s": 1}}, "servers.edge-1.link.rtt_s: this key is unknown. Did you mean rtt_ms?"),
         ({"speed": {"decode_tokens_per_s": 9}}, "servers.edge-1.speed.prefill_tokens_per_s: this key is missing."),
         ({"power": {"idle_w": 9, "decode_w": 8}}, "servers.edge-1.power: a machine at work draws at least its idle_w."),
-        ({"preset": "a100"}, "servers.edge-1.preset: no preset is called 'a100'. Known: a100-80-llama-33b, "),
+        ({"preset": "a100"}, "servers.edge-1.preset: no preset is called 'a100'. Did you mean a100-80-llama-33b?"),
         (
             {"preset": "a100-80-lama-33b"},
             "servers.edge-1.preset: no preset is called 'a100-80-lama-33b'. Did you mean a1",
