@@ -144,7 +144,7 @@ def test_a_preset_may_be_a_file_beside_the_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (None, "{folder}/perllm.yaml:8: servers.edge-1.preset: there is no file {folder}/desk.yaml. Check its name."),
+        (None, "{folder}/perllm.yaml:7: servers.edge-1.preset: there is no file {folder}/desk.yaml. Check its name."),
         ("slot: 3", "{folder}/desk.yaml:1: slot: this key is unknown. Did you mean slots?"),
         ("slots: 3\nslots: 4", "{folder}/desk.yaml:2: slots: this key stands here twice. Remove one."),
         (
@@ -164,11 +164,7 @@ def test_a_file_that_is_no_preset_is_refused_naming_its_line(
     with pytest.raises(ConfigError) as refusal:
         load_gateway(config)
 
-    assert (
-        str(refusal.value)
-        .removeprefix(f"{tmp_path}/perllm")
-        .startswith(expected.format(folder=tmp_path).removeprefix("perllm"))
-    )
+    assert str(refusal.value).startswith(expected.format(folder=tmp_path))
 
 
 def servers_of(own: dict[str, Any]) -> tuple[Server, ...]:
