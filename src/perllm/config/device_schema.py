@@ -19,6 +19,8 @@ class Weights(StrEnum):
     """8 bits, weights and products alike (W8A8)."""
     Q8_0 = "q8_0"
     """llama.cpp: 8 bits and a scale for every 32 weights."""
+    Q4_K_M = "q4_k_m"
+    """llama.cpp: 4 bits with two levels of scales, some layers wider."""
     Q4_0 = "q4_0"
     """llama.cpp: 4 bits and a scale for every 32 weights."""
     W4A16 = "w4a16"
@@ -49,8 +51,9 @@ class DeviceSection(Section, frozen=True, kw_only=True):
     """A device with the engine it usually runs.
 
     `usable_fraction` of the memory is the engine's, of which weights and `working_gib` take their part; the rest is
-    cache. `activation_passes`: how often each number between the layers moves to memory or back. Without
-    `parallel_efficiency`, the share of the whole that several such devices reach, there is only one.
+    cache. `activation_passes`: how often each number between the layers moves to memory or back. `serial_fraction`: as
+    in `SpeedProfile`. Without `parallel_efficiency`, the share of the whole that several such devices reach, there is
+    only one.
     """
 
     title: Text
@@ -72,6 +75,7 @@ class DeviceSection(Section, frozen=True, kw_only=True):
     formats: Mapping[Weights, FormatSection]
     power: DevicePowerSection
     activation_passes: Figure | None = None
+    serial_fraction: Figure | None = None
     parallel_efficiency: Figure | None = None
     exchange_us_per_layer: Figure | None = None
 

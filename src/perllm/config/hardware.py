@@ -20,11 +20,13 @@ _US_PER_S: Final = 1e6
 _NS_PER_S: Final = 1e9
 _BYTES_PER_NUMBER: Final = 2
 # Bits of a weight in the layers, and in the tables of the first and the last one. llama.cpp: 32 weights share a scale
-# of 16 bits. GPTQ and AWQ: 128 weights share 16 bits of scale and 4 of zero point, and the tables stay as they are.
+# of 16 bits; Q4_K_M by its files, 4.58 GiB for LLaMA3-8B and 39.59 GiB for 70B (XiongjieDai, GPU benchmarks). GPTQ and
+# AWQ: 128 weights share 16 bits of scale and 4 of zero point, and the tables stay as they are.
 _BITS: Final = {
     Weights.FP16: (16.0, 16.0),
     Weights.INT8: (8.0, 16.0),
     Weights.Q8_0: (8.5, 8.5),
+    Weights.Q4_K_M: (4.85, 4.85),
     Weights.Q4_0: (4.5, 4.5),
     Weights.W4A16: (4.0 + 20.0 / 128.0, 16.0),
 }
@@ -67,13 +69,13 @@ def derived(section: HardwareSection, slots: int | None = None, context_tokens: 
         "kv_tokens": min(machine.room_tokens, slots * context_tokens),
         "batching": machine.device.batching.value,
         "step_tokens": int(machine.device.step_tokens.value),
-        "timing": _timing(machine),
-        "power": _power(machine, slots),
+        "timing": timing_of(machine),
+        "power": power_of(machine, slots),
         **_rests(machine, section.unload_after_s),
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Machine:
     """So many devices with one model on them, and what they do together."""
 
@@ -159,7 +161,8 @@ def _room_mistake(machine: Machine) -> Mistake | None:
     return Mistake(path=("model",), problem=problem, remedy=f"Take fewer bits (weights){more} or a smaller model.")
 
 
-def _timing(machine: Machine) -> dict[str, float]:
+def timing_of(machine: Machine) -> dict[str, float]:
+    """Return the keys of a server's `timing`; the model need not fit the memory."""
     known, shape, form = machine.device, machine.model, machine.format
     prefill_per_s = machine.operations_per_s * form.prefill_efficiency.value
     decode_per_s = machine.operations_per_s * _or(form.decode_efficiency, form.prefill_efficiency.value)
@@ -178,6 +181,7 @@ def _timing(machine: Machine) -> dict[str, float]:
         "context_ns_per_token": shape.kv_bytes_per_token
         / (machine.bytes_per_s * known.kv_efficiency.value)
         * _NS_PER_S,
+        "serial_fraction": _or(known.serial_fraction, 0.0),
         "step_overhead_ms": known.step_overhead_ms.value + layers_s * _MS_PER_S,
         "sequence_overhead_us": known.sequence_overhead_us.value,
         "request_overhead_ms": known.request_overhead_ms.value,
@@ -188,7 +192,8 @@ def _exchange_us(machine: Machine) -> float:
     return 0.0 if machine.count == 1 else _or(machine.device.exchange_us_per_layer, 0.0)
 
 
-def _power(machine: Machine, slots: int) -> dict[str, float]:
+def power_of(machine: Machine, slots: int) -> dict[str, float]:
+    """Return the keys of a server's `power`."""
     power, count = machine.device.power, machine.count
     alone_w, full_w = power.decode_w.value, power.decode_full_w.value
     # Watts rise with the logarithm of the batch (Argonne, batches of 1 to 64), and no further than measured.

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from perllm.config.device_schema import Weights
-from perllm.config.kinds import Count, ModelName, Name, NotNegative, Positive, PresetName, Section, TargetShare
+from perllm.config.kinds import Count, ModelName, Name, NotNegative, Positive, PresetName, Section, Share, TargetShare
 from perllm.config.networks import Network
 from perllm.domain.profile import Batching
 from perllm.domain.server import Tier
@@ -64,7 +64,8 @@ class TimingSection(Section, frozen=True, kw_only=True):
     """How long an engine's steps take, as constants of the formulas: what `perllm calibrate` measures and writes.
 
     A step takes the longer of arithmetic (each prompt token read, each pair of it and an earlier token, each sequence
-    that writes) and memory traffic (the weights once, each token of context), plus the overheads.
+    that writes) and memory traffic (the weights once, each token of context), `serial_fraction` of the shorter, and the
+    overheads.
     """
 
     prefill_us_per_token: Positive
@@ -72,6 +73,7 @@ class TimingSection(Section, frozen=True, kw_only=True):
     weights_read_ms: NotNegative = 0.0
     attention_ns_per_pair: NotNegative = 0.0
     context_ns_per_token: NotNegative = 0.0
+    serial_fraction: Share = 0.0
     step_overhead_ms: NotNegative = 0.0
     sequence_overhead_us: NotNegative = 0.0
     request_overhead_ms: NotNegative = 0.0

@@ -123,6 +123,7 @@ def timed_profile(section: TimingSection) -> SpeedProfile:
         weights_read_s=section.weights_read_ms / _MS_PER_S,
         attention_pair_s=section.attention_ns_per_pair / _NS_PER_S,
         context_token_s=section.context_ns_per_token / _NS_PER_S,
+        serial_fraction=section.serial_fraction,
         step_overhead_s=section.step_overhead_ms / _MS_PER_S,
         sequence_overhead_s=section.sequence_overhead_us / _US_PER_S,
         request_overhead_s=section.request_overhead_ms / _MS_PER_S,

@@ -102,8 +102,8 @@ def test_hardware_of_the_file_replaces_a_presets_speed_and_may_change_a_part_of_
             "servers.edge-1.hardware.model: no model is called 'lama-33b'. Did you mean llama-33b?",
         ),
         (
-            {"hardware": {**A100, "weights": "q5"}},
-            "servers.edge-1.hardware.weights: 'q5' does not fit here. Known: fp16, int8, q4_0, q8_0, w4a16.",
+            {"hardware": {**A100, "weights": "bf8"}},
+            "servers.edge-1.hardware.weights: 'bf8' does not fit here. Known: fp16, int8, q4_0, q4_k_m, q8_0, w4a16.",
         ),
         (
             {"hardware": {**A100, "weights": "q8_0"}},
