@@ -30,13 +30,14 @@ from published_points import (
 from perllm.costs.energy import decode_w
 from perllm.costs.time import decode_step_s, prefill_s
 
-# Helix draws from Azure's conversations of 2023, shortened: 763 tokens of prompt and 232 of answer on average. Sequences
-# that write have the prompt and on average half of the answer in the cache.
+# Helix draws from Azure's conversations of 2023 with at most 2,048 tokens of prompt and 1,024 of answer: on average 763
+# and 232. Sequences that write have the prompt and on average half of the answer in the cache.
 _HELIX_PROMPT = 763
 _HELIX_CONTEXT = 763 + 232 / 2
 # Splitwise says no context for its steps; its conversations have 1,020 tokens of prompt in the median.
 _SPLITWISE_CONTEXT = 1020
-# ML.ENERGY's requests, of the order of ShareGPT: what each has in the cache, and what it reads for each token it writes.
+# ML.ENERGY's requests, of the order of ShareGPT's: the tokens each has in the cache, and those it reads for each it
+# writes.
 _ML_ENERGY_CONTEXT = 300
 _ML_ENERGY_READ_PER_WRITTEN = 0.5
 

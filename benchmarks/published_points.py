@@ -1,7 +1,8 @@
 """What others have measured. The larger tables are read from files, the smaller ones stand here with their sources.
 
-Files (see docs/validation.md for where they come from): `vidur_dense_layer_times.csv.gz` (MIT), `helix_layer_times.csv.gz`
-(Apache-2.0), `argonne_a100_h100_results.csv.gz` and `argonne_power_results.csv.gz` (BSD-3-Clause).
+Files (docs/validation.md says where they come from): `vidur_dense_layer_times.csv.gz` (MIT),
+`helix_layer_times.csv.gz` (Apache-2.0), `argonne_a100_h100_results.csv.gz` and `argonne_power_results.csv.gz`
+(BSD-3-Clause).
 """
 
 from __future__ import annotations
@@ -47,16 +48,18 @@ def vidur(folder: Path) -> list[Point]:
             model = MODELS[row["model"].partition("/")[2]]
             found[row["device"], model, int(row["num_tokens"])].append(float(row["dense_layer_ms"]) / 1000)
     cards = {"a100": "a100-80", "h100": "h100"}
-    points = [Point(cards[device], model, size, median(times)) for (device, model, size), times in sorted(found.items())]
+    points = [
+        Point(cards[device], model, size, median(times)) for (device, model, size), times in sorted(found.items())
+    ]
     return _every_fourth(points, {"llama2-7b", "codellama-34b"})
 
 
 def helix(folder: Path, phase: str) -> list[Point]:
     """Return seconds of a layer by tokens read (`prompt`) or sequences (`decode`), on one card.
 
-    Times of a prompt have a resolution of 1 ms: those below 7 ms (15 % of which is that) are left out. Batches above 100 sequences do
-    not fit any engine we describe. Fitted on: of LLaMA2-70B's prompts on the A100, and of all LLaMA-30B points on L4,
-    T4 and V100, every fourth.
+    Times of a prompt have a resolution of 1 ms: those below 7 ms, of which that is 15 %, are left out. So are batches
+    above 100 sequences, which are in no engine's cache. Fitted on: of LLaMA2-70B's prompts on the A100, and of all
+    LLaMA-30B points on L4, T4 and V100, every fourth.
     """
     cards = {"a100": "a100-40", "l4": "l4", "t4": "t4", "v100": "v100"}
     points = [
@@ -98,7 +101,7 @@ def argonne_joules(folder: Path) -> list[Point]:
     ]
 
 
-# Splitwise (ISCA 2024), LLaMA2-70B on two A100-80: seconds of a prompt of so many tokens, of a step of so many sequences.
+# Splitwise (ISCA 2024), LLaMA2-70B on two A100-80: seconds of a prompt by tokens, and of a step by sequences.
 SPLITWISE_PROMPT = ((512, 0.196), (2048, 0.687))
 SPLITWISE_DECODE = ((1, 0.0537), (16, 0.0656))
 

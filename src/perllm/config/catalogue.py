@@ -26,8 +26,13 @@ def names_in(folder: str = "") -> list[str]:
 
 def document_of(name: str, folder: str = "") -> Document:
     """Read one of them."""
+    return parse(text_of(name, folder), f"preset {name}")
+
+
+def text_of(name: str, folder: str = "") -> str:
+    """Read one of them as it is written."""
     place = _FOLDER / folder if folder else _FOLDER
-    return parse((place / f"{name}{_SUFFIX}").read_text(encoding="utf-8"), f"preset {name}")
+    return (place / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
 
 
 def device_names() -> list[str]:

@@ -39,6 +39,14 @@ class Figure(Section, frozen=True, kw_only=True):
             raise ValueError(f"{self.value:g} lies outside of its range, {low:g} to {high:g}")
 
 
+class Provenance(Section, frozen=True, kw_only=True):
+    """The same of a number that stands elsewhere."""
+
+    range: tuple[NotNegative, NotNegative]
+    kind: Origin
+    source: Text
+
+
 class Named(Struct, frozen=True, kw_only=True):
     """A figure with the place it has in its file, such as `formats.fp16.weights_efficiency`."""
 

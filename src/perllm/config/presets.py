@@ -9,12 +9,13 @@ from typing import Any, Final
 import msgspec
 
 from perllm.config.catalogue import document_of, names_in
-from perllm.config.document import Document, KeyPath, parse, text_of
+from perllm.config.document import Document, KeyPath, dotted, parse, text_of
 from perllm.config.hardware import derived, hardware_mistake
 from perllm.config.mistakes import find_mistake, nearest
 from perllm.config.server_schema import HardwareSection, Preset, TimingSection
 from perllm.config.values import timed_profile
 from perllm.costs.time import decode_step_s
+from perllm.errors import ConfigError
 
 _PATH_SIGNS: Final = ("/", "\\", ".yaml", ".yml")
 _MS_PER_S: Final = 1000.0
@@ -74,6 +75,17 @@ def with_hardware(server: dict[str, Any], document: Document, path: KeyPath) -> 
     return dict(_merged(server, derived(section, _count(server, "slots"), _count(server, "context_tokens"))))
 
 
+def from_hardware(hardware: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a server that follow from its hardware, for a command line. ConfigError where none do."""
+    section = msgspec.convert(hardware, HardwareSection)
+    mistake = hardware_mistake(section)
+    if mistake is not None:
+        key = dotted(mistake.path)
+        option = key.upper() if key in ("device", "model") else f"--{key}"
+        raise ConfigError(mistake.problem, key=option, remedy=mistake.remedy)
+    return {"hardware": dict(hardware), **derived(section)}
+
+
 def _filled_in(server: Any, document: Document, path: KeyPath) -> Any:
     if not isinstance(server, dict):
         return server
@@ -96,9 +108,10 @@ def _over_preset(own: Mapping[str, Any], preset: Document, document: Document, p
     mistake = find_mistake(preset.tree, Preset)
     if mistake is not None:
         raise preset.mistake(mistake.path, mistake.problem, mistake.remedy)
+    tree = _without(preset.tree, "origins")
     if isinstance(own.get("hardware"), Mapping):
-        return with_hardware(_merged(own, _without(preset.tree, "speed", "timing")), document, path)
-    lower = with_hardware(preset.tree, preset, ())
+        return with_hardware(_merged(own, _without(tree, "speed", "timing")), document, path)
+    lower = with_hardware(tree, preset, ())
     if own.get("timing") is not None:
         lower = _without(lower, "speed", "hardware")
     elif own.get("speed") is not None and "timing" in lower:

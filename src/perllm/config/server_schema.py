@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from perllm.config.device_schema import Weights
+from perllm.config.figures import Provenance
 from perllm.config.kinds import Count, ModelName, Name, NotNegative, Positive, PresetName, Section, Share, TargetShare
 from perllm.config.networks import Network
 from perllm.domain.profile import Batching
@@ -156,8 +157,12 @@ class ServerSection(Section, frozen=True, kw_only=True):
 
 
 class Preset(Section, frozen=True, kw_only=True):
-    """The part of a server that a preset fills in; what the file itself says goes first."""
+    """The part of a server that a preset fills in; what the file itself says goes first.
 
+    `origins` says of its numbers, by place (`speed.decode_tokens_per_s`), where they come from.
+    """
+
+    origins: dict[str, Provenance] = {}
     hardware: HardwareSection | None = None
     slots: Count | None = None
     context_tokens: Count | None = None
