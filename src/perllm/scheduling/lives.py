@@ -113,7 +113,7 @@ class Lives:
         record.dispatched_at_s = now_s
         record.hold_timer_at_s = inf
         self.attempts[dispatch.attempt_id] = attempt
-        state.reserve(dispatch.reservation, attempt.unread_s)
+        state.reserve(dispatch.reservation, attempt.unread_s, attempt.live_tokens)
         self._view.policy.chose(record.request, state.server_id, now_s)
         actions.append(dispatch)
 

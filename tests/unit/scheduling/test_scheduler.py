@@ -483,7 +483,7 @@ def test_of_a_mixture_of_joules_the_least_certain_is_told() -> None:
 def test_a_blind_policy_decides_alike_with_and_without_explanations() -> None:
     said = []
     for explain in (True, False):
-        brain = scheduler(EDGE, CLOUD, policy="round-robin", settings=SchedulerSettings(explain=explain))
+        brain = scheduler(EDGE, CLOUD, policy="round-robin", explain=explain)
         dispatches = [dispatch_of(brain.submit(request(f"r{number}"), number / 10)) for number in range(8)]
         again = dispatch_of(brain.close(dispatches[0].attempt_id, failed(), 1.0))
         said.append([(sent.request_id, sent.server_id) for sent in (*dispatches, again)])
