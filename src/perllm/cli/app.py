@@ -35,6 +35,11 @@ COMMANDS: Final = (
         "perllm.cli.emulate:emulate",
         "Play an OpenAI-compatible engine with modelled timing, and with faults where asked for.",
     ),
+    (
+        "presets",
+        "perllm.cli.presets:presets",
+        "List devices, models and presets, and show their figures with source and range.",
+    ),
     ("policies", "perllm.cli.policies:policies", "List the policies and what each does."),
     ("journal", "perllm.cli.journal:journal", "Look into a journal, and take its decisions again."),
 )

@@ -46,8 +46,8 @@ class Policy:
 
     `holds`: requests wait in the scheduler for room instead of in the engines' queues. `minds_time`: servers that are
     not expected to be in time are no candidates (C1). Rules that operators use today do neither.
-    `watches`: it wants to hear how far streams have come. `blind`: its scores use no estimate of seconds or joules, so
-    that none need be made of servers that are not chosen unless somebody wants an explanation.
+    `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
+    learns nothing, so that nothing need be predicted unless somebody wants an explanation.
     """
 
     name: ClassVar[str]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from perllm.costs.attribution import OccupancyMeter
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
 from perllm.costs.steps import Steps
+from perllm.costs.time import busy_s
 from perllm.domain.server import Server
 from perllm.simulation.sequence import Sequence
 
@@ -77,6 +78,7 @@ class Batch:
             memory_s * scale,
             size * self._context_token_s * scale,
             self._overhead_s[size] * scale,
+            self._speed.serial_fraction,
         )
         self.meter.advance(at_s)
         self.meter.watts = self._watts[size]
@@ -93,10 +95,11 @@ class Batch:
         writing_s, overhead_s = self._arithmetic_s[size], self._overhead_s[size]
         memory_s = speed.weights_read_s + self.context_tokens * self._context_token_s
         arithmetic_s = writing_s + reading_s
-        self._run = Steps(arithmetic_s * scale, memory_s * scale, 0.0, overhead_s * scale)
+        self._run = Steps(arithmetic_s * scale, memory_s * scale, 0.0, overhead_s * scale, speed.serial_fraction)
         # With nobody writing, a prompt too short for its arithmetic to rule draws what one writer does.
         watts = mixed_w(self._reading_w, self._watts[max(size, 1)], arithmetic_s, memory_s)
-        alone = (max(writing_s, memory_s) + overhead_s) / (max(arithmetic_s, memory_s) + overhead_s)
+        alone_s, together_s = busy_s(speed, writing_s, memory_s), busy_s(speed, arithmetic_s, memory_s)
+        alone = (alone_s + overhead_s) / (together_s + overhead_s)
         self.meter.advance(at_s)
         self.meter.watts = self._watts[size] * alone
         self._begin(at_s, 1)

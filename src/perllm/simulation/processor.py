@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import inf
 
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
-from perllm.costs.time import attention_pairs
+from perllm.costs.time import attention_pairs, busy_s
 from perllm.domain.profile import Batching
 from perllm.domain.server import Server
 from perllm.simulation.batch import Batch, Portion
@@ -202,7 +202,7 @@ class Processor:
         """Begin a step that only reads; return the watts it draws."""
         speed = self._server.speed
         arithmetic_s = portion.tokens * speed.prefill_token_s + portion.pairs * speed.attention_pair_s
-        step_s = max(arithmetic_s, speed.weights_read_s) + speed.step_overhead_s
+        step_s = busy_s(speed, arithmetic_s, speed.weights_read_s) + speed.step_overhead_s
         self.turn_at_s = at_s + step_s * self._pace(at_s) * portion.factors / portion.readers
         return mixed_w(self._reading_w, self._writing_w, arithmetic_s, speed.weights_read_s)
 

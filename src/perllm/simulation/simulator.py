@@ -225,6 +225,7 @@ def _settings(scenario: Scenario) -> dict[str, Any]:
         "rate_per_s": scenario.workload.rate_per_s,
         "arrivals": asdict(scenario.workload.arrivals),
         "trace": None if scenario.workload.trace is None else _trace(scenario.workload.trace),
+        "network": {server.server_id: server.link.coefficient.value for server in scenario.servers},
         "world": world,
         "scheduler": asdict(scenario.scheduler),
     }

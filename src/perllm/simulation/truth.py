@@ -38,6 +38,7 @@ def _speed(speed: SpeedProfile, arithmetic: float, memory: float, overheads: flo
         step_overhead_s=speed.step_overhead_s * overheads,
         sequence_overhead_s=speed.sequence_overhead_s * overheads,
         request_overhead_s=speed.request_overhead_s * overheads,
+        serial_fraction=speed.serial_fraction,
     )
 
 

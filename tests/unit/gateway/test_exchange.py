@@ -42,6 +42,7 @@ async def test_the_head_explains_the_decision(fleet: Fleet, stream: bool) -> Non
         await answer.read()
 
     dispatch = fleet.dispatches()[0]
+    assert dispatch.predicted_total_s is not None
     assert {
         "x-request-id": "mine",
         "x-perllm-server": "edge",
