@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from msgspec.structs import replace
 
@@ -285,3 +287,34 @@ def test_an_attempt_is_sent_and_ended_once() -> None:
     reports(engine)
     with pytest.raises(InvariantError):
         engine.abort("a", EndingKind.CANCELLED, 9.0)
+
+
+@pytest.mark.parametrize("report_every_s", [1.0, inf])
+def test_what_a_broken_stream_has_sent_is_counted_whether_it_was_told_or_not(report_every_s: float) -> None:
+    outage = Outage(server_id="edge", from_s=0.25, to_s=2.0)
+    engine = Engine(AT_HAND, outages=[outage], report_every_s=report_every_s)
+    engine.arrive("a", job(prompt_tokens=99, output_tokens=90), 0.0)
+
+    # One token at 0.1, and one every 0.021 from then on.
+    assert 8 == endings(reports(engine))["a"].output_tokens
+
+
+@pytest.mark.parametrize("report_every_s", [1.0, inf])
+def test_what_an_aborted_stream_has_received_is_counted_whether_it_was_told_or_not(report_every_s: float) -> None:
+    engine = Engine(SERVER, report_every_s=report_every_s)
+    engine.arrive("a", job(prompt_tokens=100, output_tokens=90, link_factor=2.0), 0.0)
+    reports(engine, until_s=0.2)
+
+    # Twice 0.011 up, 0.005 and 0.101: the first token leaves at 0.128. What has come by 0.2 left by 0.18.
+    ending = engine.abort("a", EndingKind.CANCELLED, 0.2)
+
+    assert (3, exactly((1000 + 3 * 250) * 1e-6)) == (ending.output_tokens, ending.transmit_j)
+
+
+def test_a_first_token_that_came_early_is_not_counted_away() -> None:
+    engine = Engine(SERVER, report_every_s=inf)
+    engine.arrive("a", job(prompt_tokens=100, output_tokens=90, link_factor=0.1), 0.0)
+    known = reports(engine, until_s=0.11)
+
+    assert [1] == [report.event.tokens for report in known if isinstance(report.event, Progress)]
+    assert 1 == engine.abort("a", EndingKind.CANCELLED, 0.1086).output_tokens
