@@ -106,6 +106,9 @@ class Processor:
         match sequence.place:
             case Place.WAITING:
                 self._waiting.remove(sequence)
+                # Who stood behind it may fit where it did not.
+                if self._waiting and not self._readers:
+                    self.interrupt(at_s)
             case Place.READING:
                 self._break_off_reading(at_s)
                 self._readers.remove(sequence)
