@@ -153,7 +153,9 @@ class Processor:
             if self._prefixes is not None:
                 truth = sequence.job.truth
                 sequence.known = self._prefixes.known_tokens(truth.blocks, truth.prompt_tokens)
-                sequence.cached_tokens = sequence.known
+                # Later readings find what this very request has left there.
+                if not sequence.written:
+                    sequence.cached_tokens = sequence.known
                 sequence.to_read = sequence.context_tokens - sequence.known
             sequence.place = Place.READING
             self._readers.append(sequence)
