@@ -28,7 +28,7 @@ class Processor:
 
     Prefill-first: all prompts that fit one step are read together while writing stands still. Chunked: every step
     writes one token for each writer and reads as much of the prompts as is left of `step_tokens`. Should the cache run
-    full, the newest writer gives way and reads everything again later. `turn_at_s` is when what is done now ends.
+    full, the newest one inside gives way and reads everything again later. `turn_at_s` is when what is done now ends.
     """
 
     __slots__ = (
@@ -134,12 +134,13 @@ class Processor:
         """Begin to read, or else write, or else rest."""
         if self._waiting:
             self._admit()
+        if self._chunked or not self._readers:
+            room_tokens = self._room()
+            if room_tokens < self._batch.size:
+                room_tokens = self._make_room(at_s)
         if self._readers:
             self._read(at_s)
         elif self._batch.size:
-            room_tokens = self._server.kv_tokens - self._batch.context_tokens
-            if room_tokens < self._batch.size:
-                room_tokens = self._make_room(at_s)
             self._batch.write(at_s, self._pace(at_s), room_tokens)
             self.turn_at_s = self._batch.turn_at_s
         else:
@@ -251,12 +252,22 @@ class Processor:
             if self.turn_at_s == inf:
                 self._proceed(at_s)
 
+    def _room(self) -> int:
+        """Count the tokens that can still be written into the cache."""
+        taken = self._batch.context_tokens
+        for reader in self._readers:
+            taken += reader.context_tokens
+        return self._server.kv_tokens - taken
+
     def _make_room(self, at_s: float) -> int:
-        """Let the newest writers give way until everybody else's next token fits; return the room there is."""
-        while self._batch.size > 1 and self._server.kv_tokens - self._batch.context_tokens < self._batch.size:
-            newest = self._batch.newest
-            self._batch.drop(newest, at_s)
+        """Let the newest give way until everybody else's next token fits; return the room there is."""
+        batch, readers = self._batch, self._readers
+        while (room_tokens := self._room()) < batch.size and batch.size + len(readers) > 1:
+            newest = max([*readers, batch.newest], key=lambda sequence: sequence.number)
+            if newest in readers:
+                readers.remove(newest)
+            else:
+                batch.drop(newest, at_s)
             newest.give_way()
-            newest.place = Place.WAITING
             self._waiting.appendleft(newest)
-        return max(self._server.kv_tokens - self._batch.context_tokens, self._batch.size)
+        return room_tokens

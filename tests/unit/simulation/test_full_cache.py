@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
+from perllm.domain.profile import Batching
 from perllm.simulation.agenda import Report
 from perllm.simulation.engine import Engine
 from tests.unit.simulation.machines import AT_HAND, endings, exactly, instants, job, reports
@@ -66,6 +67,29 @@ def test_a_writer_is_let_in_again_before_whoever_came_later() -> None:
 
     assert exactly(1.012 + 38 * 0.021 + 0.984 + 17 * 0.021) == ended["b"]
     assert exactly(1.012 + 38 * 0.021 + 0.984 + 17 * 0.021 + 0.901) == ended["c"]
+
+
+def test_the_newest_gives_way_too_while_its_prompt_is_read_in_chunks() -> None:
+    engine = Engine(replace(AT_HAND, batching=Batching.CHUNKED, step_tokens=11, kv_tokens=280))
+    engine.arrive("a", job(prompt_tokens=11, output_tokens=200), 0.0)
+    engine.arrive("b", job(prompt_tokens=250, output_tokens=1), 0.03)
+
+    known = reports(engine)
+
+    # a has 2 tokens at 0.042, when b comes in: 13 + 250 tokens, so that 17 steps fit. Each reads 10 tokens beside
+    # writing one. a goes on alone with its other 181; then b is read from the start, 11 tokens a step.
+    assert {"a": exactly(0.042 + 198 * 0.021), "b": exactly(0.042 + 221 * 0.021)} == instants(known, Ending)
+    a, b = endings(known)["a"], endings(known)["b"]
+    assert exactly(engine.infer_j) == (a.infer_j or 0.0) + (b.infer_j or 0.0)
+
+
+def test_a_prompt_is_no_reason_to_give_way_while_writing_stands_still() -> None:
+    engine = Engine(replace(AT_HAND, kv_tokens=280))
+    engine.arrive("a", job(prompt_tokens=11, output_tokens=14), 0.0)
+    engine.arrive("b", job(prompt_tokens=266, output_tokens=1), 0.03)
+
+    # a reads and writes in steps of 0.021; b fits beside its 13 tokens, and is read in one piece.
+    assert {"a": exactly(0.042 + 0.267 + 12 * 0.021), "b": exactly(0.042 + 0.267)} == instants(reports(engine), Ending)
 
 
 def first_tokens(known: list[Report]) -> dict[str, float]:
