@@ -110,9 +110,7 @@ class Processor:
                 if self._waiting and not self._readers:
                     self.interrupt(at_s)
             case Place.READING:
-                self._break_off_reading(at_s)
-                self._readers.remove(sequence)
-                self._proceed(at_s)
+                self._drop_reader(sequence, at_s)
             case Place.WRITING:
                 self._drop_writer(sequence, at_s)
             case _:
@@ -240,6 +238,15 @@ class Processor:
             self._charge(at_s)
             if self._batch.turn_at_s < inf:
                 self._batch.stop(at_s)
+
+    def _drop_reader(self, sequence: Sequence, at_s: float) -> None:
+        if sequence in self._readers[len(self._portions) :]:
+            # The step under way reads nothing of it.
+            self._readers.remove(sequence)
+            return
+        self._break_off_reading(at_s)
+        self._readers.remove(sequence)
+        self._proceed(at_s)
 
     def _drop_writer(self, sequence: Sequence, at_s: float) -> None:
         reads_apart = bool(self._readers) and self._batch.turn_at_s == inf
