@@ -152,6 +152,7 @@ class Processor:
             if self._prefixes is not None:
                 truth = sequence.job.truth
                 sequence.known = self._prefixes.known_tokens(truth.blocks, truth.prompt_tokens)
+                self._prefixes.use(truth.blocks)
                 # Later readings find what this very request has left there.
                 if not sequence.written:
                     sequence.cached_tokens = sequence.known
