@@ -150,13 +150,12 @@ class Processor:
         while self._waiting and self._fits(self._waiting[0]):
             sequence = self._waiting.popleft()
             if self._prefixes is not None:
-                truth = sequence.job.truth
-                sequence.known = self._prefixes.known_tokens(truth.blocks, truth.prompt_tokens)
-                self._prefixes.use(truth.blocks)
+                sequence.to_read = self._unread(sequence)
+                sequence.known = sequence.context_tokens - sequence.to_read
+                self._prefixes.use(sequence.job.truth.blocks)
                 # Later readings find what this very request has left there.
                 if not sequence.written:
                     sequence.cached_tokens = sequence.known
-                sequence.to_read = sequence.context_tokens - sequence.known
             sequence.place = Place.READING
             self._readers.append(sequence)
 
@@ -170,7 +169,14 @@ class Processor:
             return False
         if taken + sum(reader.context_tokens for reader in readers) >= server.kv_tokens:
             return False
-        return self._chunked or sequence.to_read + sum(reader.to_read for reader in readers) <= server.step_tokens
+        return self._chunked or self._unread(sequence) + sum(reader.to_read for reader in readers) <= server.step_tokens
+
+    def _unread(self, sequence: Sequence) -> int:
+        """Count what must be read of a prompt that waits."""
+        if self._prefixes is None:
+            return sequence.to_read
+        truth = sequence.job.truth
+        return sequence.context_tokens - self._prefixes.known_tokens(truth.blocks, truth.prompt_tokens)
 
     def _read(self, at_s: float) -> None:
         """Begin the next step that reads."""

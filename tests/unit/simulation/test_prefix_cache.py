@@ -82,6 +82,16 @@ def test_what_is_left_to_read_attends_to_what_is_known() -> None:
     assert {"a": exactly(1.031 + 1030 * 515e-6), "b": exactly(3.101 + 100 * (1024 + 50) * 1e-6)} == ended
 
 
+def test_prompts_of_which_little_is_left_to_read_fit_one_step() -> None:
+    engine = Engine(replace(CACHING, step_tokens=300))
+    engine.arrive("a", job(prompt_tokens=1030, output_tokens=1, blocks=(1, 2)), 0.0)
+    for name in "bc":
+        engine.arrive(name, job(prompt_tokens=1039, output_tokens=1, blocks=(1, 2)), 0.1)
+
+    # Twice 15 tokens.
+    assert {"a": exactly(1.031), "b": exactly(1.062), "c": exactly(1.062)} == instants(reports(engine), Ending)
+
+
 def test_a_machine_that_was_down_has_forgotten_everything() -> None:
     engine = Engine(CACHING, outages=[Outage(server_id="edge", from_s=1.5, to_s=1.9)])
     engine.arrive("a", job(prompt_tokens=1030, output_tokens=1, blocks=(1, 2)), 0.0)
