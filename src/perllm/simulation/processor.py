@@ -73,6 +73,7 @@ class Processor:
         if self.turn_at_s == inf:
             wake_s = self._repose.wake(at_s)
             if wake_s > 0.0:
+                self._forget()
                 self.turn_at_s = at_s + wake_s
             else:
                 self._proceed(at_s)
@@ -122,11 +123,15 @@ class Processor:
         dropped = [*self._batch.clear(at_s), *self._waiting, *self._readers]
         self._waiting.clear()
         self._readers = []
-        if self._prefixes is not None:
-            self._prefixes.clear()
+        self._forget()
         self.turn_at_s = inf
         self._repose.fall(at_s)
         return sorted(dropped, key=lambda sequence: sequence.number)
+
+    def _forget(self) -> None:
+        """Lose the cache, as a machine does that was off or had its model unloaded."""
+        if self._prefixes is not None:
+            self._prefixes.clear()
 
     def _proceed(self, at_s: float) -> None:
         """Begin to read, or else write, or else rest."""
