@@ -62,6 +62,13 @@ class Processor:
     def busy(self) -> bool:
         return self.turn_at_s < inf
 
+    def ready_in_s(self, now_s: float) -> float:
+        """Return how long it would take to begin with a request that comes now: a machine at rest must wake."""
+        if not self.busy:
+            return self._repose.wake_in_s(now_s)
+        wakes = not self._readers and not self._batch.size
+        return self.turn_at_s - now_s if wakes else 0.0
+
     def tokens(self, sequence: Sequence, at_s: float) -> int:
         """Count the tokens a sequence has by now."""
         return self._batch.tokens(sequence, at_s) if sequence.place is Place.WRITING else sequence.written

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
+from perllm.accounting import IdleAccounting, IdleJoules
+from perllm.domain.action import PowerState
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.profile import Rest
 from perllm.simulation.engine import Engine
+from perllm.simulation.scenario import WorldSettings
+from perllm.simulation.trouble import Outage
+from perllm.simulation.world import World
 from tests.unit.simulation.machines import AT_HAND, exactly, instants, job, reports
 
 UNLOADED = Rest(after_s=10.0, watts=4.0, wake_s=2.0, wake_j=50.0)
@@ -106,3 +112,79 @@ def test_a_machine_that_slept_has_lost_its_cache() -> None:
     engine.arrive("c", job(prompt_tokens=1099, output_tokens=1, blocks=(1, 2)), 30.0)
 
     assert {"a": exactly(1.1), "b": exactly(5.076), "c": exactly(33.1)} == instants(reports(engine), Ending)
+
+
+def test_how_soon_it_could_begin_is_told_while_it_rests_and_while_it_wakes() -> None:
+    engine = Engine(SLEEPY)
+    engine.arrive("a", job(prompt_tokens=99, output_tokens=1), 70.0)
+
+    assert [0.0, 2.0, 20.0] == [engine.ready_in_s(at_s) for at_s in (9.0, 30.0, 69.0)]
+    reports(engine, until_s=70.0)
+    assert [exactly(15.0), exactly(0.1)] == [engine.ready_in_s(at_s) for at_s in (75.0, 89.9)]
+    reports(engine, until_s=90.0)
+    assert 0.0 == engine.ready_in_s(90.05)
+
+
+def test_an_idle_machine_sleeps_when_it_is_told_to_and_a_busy_one_does_not() -> None:
+    engine = Engine(SLEEPY)
+    engine.sleep(3.0)
+
+    assert 20.0 == engine.ready_in_s(3.0)
+    engine.arrive("a", job(prompt_tokens=99, output_tokens=1), 4.0)
+    reports(engine, until_s=24.05)
+    engine.sleep(24.05)
+    reports(engine)
+    # Asleep for a second, awake from 4 to 34.1.
+    assert (exactly(10 * 3.0 + 10 * 30.1), exactly(1 * 1.0), 300.0) == idle(engine, 34.1)
+
+
+@pytest.mark.parametrize("now_s", [0.7, 3.3, 1e6 + 0.1, 123456.789])
+def test_who_was_sent_to_sleep_is_asleep_at_that_very_instant(now_s: float) -> None:
+    engine = Engine(replace(AT_HAND, rests=(UNLOADED, replace(ASLEEP, after_s=59.9))))
+    engine.sleep(now_s)
+
+    assert 20.0 == engine.ready_in_s(now_s)
+
+
+def test_a_machine_without_rests_never_sleeps() -> None:
+    engine = Engine(AT_HAND)
+    engine.sleep(3.0)
+
+    assert (exactly(10 * 1000.0), 0.0, 0.0) == idle(engine, 1000.0)
+    assert 0.0 == engine.ready_in_s(1000.0)
+
+
+def test_a_crash_leaves_the_machine_in_its_deepest_rest() -> None:
+    engine = Engine(SLEEPY, outages=[Outage(server_id="edge", from_s=1.0, to_s=5.0)])
+    engine.arrive("a", job(prompt_tokens=99, output_tokens=100), 0.0)
+    engine.arrive("b", job(prompt_tokens=99, output_tokens=1), 6.0)
+    known = reports(engine)
+
+    assert {"a": exactly(1.0), "b": exactly(26.1)} == instants(known, Ending)
+    assert (exactly(10 * 1.0 + 10 * 20.1), exactly(1 * 5.0), 300.0) == idle(engine, 26.1)
+
+
+def test_who_crashes_while_it_wakes_must_wake_again() -> None:
+    engine = Engine(SLEEPY, outages=[Outage(server_id="edge", from_s=75.0, to_s=76.0)])
+    engine.arrive("a", job(prompt_tokens=99, output_tokens=1), 70.0)
+    engine.arrive("b", job(prompt_tokens=99, output_tokens=1), 80.0)
+
+    assert {"a": exactly(75.0), "b": exactly(100.1)} == instants(reports(engine), Ending)
+    assert 600.0 == idle(engine, 100.1)[2]
+
+
+def test_a_server_is_sent_to_sleep_through_the_world_and_woken_by_work_alone() -> None:
+    world = World((SLEEPY,), WorldSettings(prior_error=0.0), 1)
+    world.set_power("edge", PowerState.ASLEEP, 2.0)
+    world.set_power("edge", PowerState.AWAKE, 3.0)
+
+    assert 20.0 == world.ready_in_s("edge", 4.0)
+    assert {"edge": IdleJoules(powered_j=exactly(20.0), resting_j=exactly(2.0))} == world.idle_joules(4.0)
+
+
+def test_whose_idle_joules_count_is_a_matter_of_the_rule() -> None:
+    joules = IdleJoules(powered_j=100.0, resting_j=20.0, waking_j=3.0)
+
+    assert {"all": 123.0, "powered": 103.0, "none": 0.0} == {
+        rule.value: joules.counted_j(rule) for rule in IdleAccounting
+    }
