@@ -149,7 +149,7 @@ class Engine:
         """A request has reached the engine."""
         if sequence.place is not _UPLOADING:
             return
-        outage = self._outage(at_s)
+        outage = self._outage(at_s) if self._outages else None
         if outage is not None:
             self._lose(sequence, at_s, outage.kind)
         elif sequence.output_tokens < 1:
@@ -166,11 +166,12 @@ class Engine:
         started, finished = self._processor.turn()
         self._turns_at_s = at_s
         self._follow()
+        foreign = self._foreign
         for sequence in started:
-            if sequence.job.request.stream and sequence.sent_tokens == 0 and sequence not in self._foreign:
+            if sequence.job.request.stream and sequence.sent_tokens == 0 and not (foreign and sequence in foreign):
                 self._outbox.start(sequence, at_s)
         for sequence in finished:
-            if sequence in self._foreign:
+            if foreign and sequence in foreign:
                 self._end_foreign(sequence)
             else:
                 self._outbox.finish(sequence, at_s)

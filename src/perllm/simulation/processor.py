@@ -185,6 +185,9 @@ class Processor:
         if first > room:
             self._portions = [room]
             return first // room
+        if len(self._readers) == 1:
+            self._portions = [first]
+            return 1
         self._portions = []
         for reader in self._readers:
             if room == 0:
