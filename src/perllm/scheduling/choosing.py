@@ -37,7 +37,7 @@ class Go(Struct, frozen=True, gc=False):
     row: int
     choice: Choice
     total_s: float
-    explanation: Explanation
+    explanation: Explanation | None
 
 
 class Wait(Struct, frozen=True, gc=False):
@@ -65,7 +65,7 @@ class Chooser:
     """
 
     __slots__ = (
-        "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown", "glances",
+        "_explains", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown", "glances",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +83,7 @@ class Chooser:
         self._judge = Judge(states, holds=holds, minds_time=policy.minds_time)
         self._servers = tuple(state.server for state in states)
         self._unknown = (nan,) * len(states)
+        self._explains = settings.explain
         self._refuse_below = settings.refuse_below
         self._rng = rng
 
@@ -154,7 +155,8 @@ class Chooser:
         return longest_s
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:
-        return Go(row, choice, case.candidates.total_s[row], self._explain(case, row, scores))
+        explanation = self._explain(case, row, scores) if self._explains else None
+        return Go(row, choice, case.candidates.total_s[row], explanation)
 
     def _no(self, case: Judgement) -> No:
         reason, retry_after_s = self._why_not(case)
