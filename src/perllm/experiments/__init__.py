@@ -1,0 +1,1 @@
+"""What is found out by running things: on real engines, or many times in simulation."""
