@@ -34,8 +34,10 @@ class Reference:
     token_s: float
     step_s: float
 
-    def drift(self, later: Reference) -> list[str]:
+    def drift(self, later: Reference | None) -> list[str]:
         """Say what has changed by more than a tenth."""
+        if later is None:
+            return []
         changes = (
             ("first tokens", later.token_s / self.token_s - 1.0),
             ("decode steps", later.step_s / self.step_s - 1.0),
@@ -59,14 +61,19 @@ async def warm_up(subject: Subject, limits: Limits) -> Pace:
     return Pace(_faster(few, many), many, _step_s([few_answer, many_answer]))
 
 
-async def reference(subject: Subject, limits: Limits) -> Reference:
-    """Measure one point a few times."""
+async def reference(subject: Subject, limits: Limits) -> Reference | None:
+    """Measure one point a few times. None where nothing is left of what was announced."""
     tokens = min(REFERENCE_TOKENS, limits.longest_tokens)
     answer_tokens = min(REFERENCE_ANSWER_TOKENS, limits.longest_answer(1, tokens))
     until_s = subject.budget.elapsed_s + subject.budget.until(REFERENCE_SHARE)
     heard: list[Heard] = []
-    while len(heard) < MOST_REFERENCES and (len(heard) < LEAST_REFERENCES or subject.budget.elapsed_s < until_s):
+    for _ in range(MOST_REFERENCES):
+        over = len(heard) >= LEAST_REFERENCES and subject.budget.elapsed_s >= until_s
+        if over or not subject.may_ask(tokens, answer_tokens):
+            break
         heard.append(await subject.ask(tokens, answer_tokens))
+    if not heard:
+        return None
     token_s = median(answer.first_token_s / answer.told.prompt_tokens for answer in heard)
     return Reference(token_s=token_s, step_s=_step_s(heard))
 
