@@ -65,7 +65,8 @@ class Chooser:
     """
 
     __slots__ = (
-        "_explains", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown", "glances",
+        "_explains", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown",
+        "glances",
     )  # fmt: skip
 
     def __init__(
