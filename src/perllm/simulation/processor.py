@@ -107,9 +107,7 @@ class Processor:
             case Place.WAITING:
                 self._waiting.remove(sequence)
             case Place.READING:
-                self._break_off_reading(at_s)
-                self._readers.remove(sequence)
-                self._proceed(at_s)
+                self._drop_reader(sequence, at_s)
             case Place.WRITING:
                 self._drop_writer(sequence, at_s)
             case _:
@@ -248,6 +246,15 @@ class Processor:
         if self._readers:
             made = self._batch.break_off(at_s) if self._batch.turn_at_s < inf else 0
             self._account(made, at_s)
+
+    def _drop_reader(self, sequence: Sequence, at_s: float) -> None:
+        if sequence in self._readers[len(self._portions) :]:
+            # It has a slot, but the steps under way read others.
+            self._readers.remove(sequence)
+            return
+        self._break_off_reading(at_s)
+        self._readers.remove(sequence)
+        self._proceed(at_s)
 
     def _drop_writer(self, sequence: Sequence, at_s: float) -> None:
         reads_apart = bool(self._readers) and self._batch.turn_at_s == inf
