@@ -13,8 +13,8 @@ from perllm.journal.recording import Port, Recording
 class Accounted(Recording):
     """Passes events on and lets the ledger count what it would read from their entries.
 
-    Of what happens to every request no entry is made. The ledger knows the fleet as it really is, so it is not told what
-    is believed of it.
+    Of what happens to every request no entry is made. The ledger knows the fleet as it really is, so it is not told
+    what is believed of it.
     """
 
     __slots__ = ("_ledger",)

@@ -97,7 +97,8 @@ class Engine:
 
     def ready_in_s(self, now_s: float) -> float:
         """Return how long it would take to begin with a request that arrives now: a machine at rest must wake."""
-        return 0.0 if self._processor.busy else self._repose.wake_in_s(now_s)
+        processor = self._processor
+        return processor.wakes_in_s(now_s) if processor.busy else self._repose.wake_in_s(now_s)
 
     def sleep(self, now_s: float) -> None:
         """Go to the deepest rest at once, if there is nothing to do."""

@@ -62,6 +62,11 @@ class Processor:
     def busy(self) -> bool:
         return self.turn_at_s < inf
 
+    def wakes_in_s(self, now_s: float) -> float:
+        """Return how long waking still takes; 0 for a machine that is awake."""
+        awake = self._readers or self._batch.size or self.turn_at_s == inf
+        return 0.0 if awake else max(self.turn_at_s - now_s, 0.0)
+
     def tokens(self, sequence: Sequence, at_s: float) -> int:
         """Count the tokens a sequence has by now."""
         return self._batch.tokens(sequence, at_s) if sequence.place is Place.WRITING else sequence.written

@@ -13,7 +13,8 @@ _MS_PER_S: Final = 1000
 class Usage(Struct, frozen=True, kw_only=True, gc=False):
     """What an engine says a request took. None: it did not say.
 
-    `energy_method` is how it says that it knows its joules. `prompt_s` and `predicted_s` are prefill and decode by llama.cpp's `timings`.
+    `energy_method` is how it says that it knows its joules. `prompt_s` and `predicted_s` are prefill and decode by
+    llama.cpp's `timings`.
     """
 
     prompt_tokens: int
