@@ -48,3 +48,8 @@ def test_within_is_the_last_number_of_steps_that_is_over(steps: Steps, elapsed_s
     count = steps.within(elapsed_s)
 
     assert steps.total_s(count) <= elapsed_s < steps.total_s(count + 1)
+
+
+@given(STEPS, st.floats(-60.0, 0.0))
+def test_before_the_first_step_has_begun_none_is_over(steps: Steps, elapsed_s: float) -> None:
+    assert (0, 0) == (steps.within(elapsed_s), steps.until(elapsed_s))

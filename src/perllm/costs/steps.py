@@ -50,7 +50,9 @@ class Steps(NamedTuple):
         return steps
 
     def within(self, elapsed_s: float) -> int:
-        """Most steps that are over by then."""
+        """Most steps that are over by then; before the first has begun, none."""
+        if elapsed_s <= 0.0:
+            return 0
         steps = self.until(elapsed_s)
         return steps if self.total_s(steps) <= elapsed_s else steps - 1
 

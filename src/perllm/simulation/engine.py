@@ -97,8 +97,7 @@ class Engine:
 
     def ready_in_s(self, now_s: float) -> float:
         """Return how long it would take to begin with a request that arrives now: a machine at rest must wake."""
-        processor = self._processor
-        return processor.wakes_in_s(now_s) if processor.busy else self._repose.wake_in_s(now_s)
+        return self._processor.ready_in_s(now_s)
 
     def sleep(self, now_s: float) -> None:
         """Go to the deepest rest at once, if there is nothing to do."""
@@ -117,10 +116,11 @@ class Engine:
         self._agenda.note(there_at_s + overhead_s, self._enter, sequence)
 
     def occupy(self, attempt_id: str, job: Job, now_s: float) -> None:
-        """Take in a request of another tenant, of which nobody here is told anything."""
+        """Take in a request of another tenant, of which nobody here is told anything, not even that it failed."""
         sequence = self._sequence(attempt_id, job)
-        self._foreign.add(sequence)
-        self._enter(now_s, sequence)
+        if sequence.output_tokens >= 1 and self.healthy(now_s):
+            self._foreign.add(sequence)
+            self._enter(now_s, sequence)
 
     def evict_tenants(self, now_s: float) -> None:
         """End other tenants' requests, so that what is left on the meter is ours."""
