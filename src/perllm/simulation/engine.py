@@ -79,6 +79,11 @@ class Engine:
         return self._processor.spent_j - self._foreign_j
 
     @property
+    def foreign_j(self) -> float:
+        """Joules above idle drawn for tenants that are gone."""
+        return self._foreign_j
+
+    @property
     def open_attempts(self) -> int:
         """Attempts that have arrived and are not over."""
         return len(self._outbox.attempts)
