@@ -76,6 +76,7 @@ def run(
         seed=seed,
         finished_at_s=simulator.now_s,
         server_joules=world.joules(),
+        foreign_joules=world.foreign_joules(),
         idle_joules=world.idle_joules(simulator.now_s),
         timing=scheduler.timing() if isinstance(scheduler, TimedScheduler) else {},
         settings=_settings(scenario),
