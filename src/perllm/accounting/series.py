@@ -19,8 +19,8 @@ class Series:
     """Tells `write` what happened in each interval of `every_s`: a sink that remembers one interval.
 
     Intervals begin with the first entry; those in which nothing happened have rows too. `close` tells the last,
-    which ends with the last entry and may be shorter. Idle joules are those of `idle_meter`, where there is one, or else
-    follow from the watts in the fleet's entries.
+    which ends with the last entry and may be shorter. Idle joules are those of `idle_meter`, where there is one; else
+    they follow from the watts in the fleet's entries.
     """
 
     def __init__(
