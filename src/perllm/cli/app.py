@@ -35,6 +35,11 @@ COMMANDS: Final = (
         "perllm.cli.emulate:emulate",
         "Play an OpenAI-compatible engine with modelled timing, and with faults where asked for.",
     ),
+    (
+        "calibrate",
+        "perllm.cli.calibrate:calibrate",
+        "Measure an engine in about a minute and write the profile that a preset is made of.",
+    ),
     ("policies", "perllm.cli.policies:policies", "List the policies and what each does."),
     ("journal", "perllm.cli.journal:journal", "Look into a journal, and take its decisions again."),
 )
