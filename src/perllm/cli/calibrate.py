@@ -75,7 +75,7 @@ def _hand_over(found: Calibration, text: str, target: Path | None, json: str | N
         _print(found, None if target is not None else text)
     if json is not None:
         write_json({**found.as_json(), "profile": parse(text, "profile").tree}, json)
-    for warning in found.warnings:
+    for warning in (*found.misfits, *found.warnings):
         err().print(f"[yellow]warning:[/yellow] {escape(warning)}")
     if target is not None:
         err().print(f"The profile is in {escape(str(target))}.")
@@ -136,7 +136,7 @@ def _print(found: Calibration, text: str | None) -> None:
     show("First tokens: measured, and as the profile says", _points(found.reading_points))
     show("Decode steps: measured, and as the profile says", _points(found.writing_points))
     for remark in found.remarks:
-        out().print(f"Note: {remark}.", markup=False)
+        out().print(f"Note: {remark}.", markup=False, soft_wrap=True)
     if text is not None:
         out().print()
         out().print(text, markup=False, soft_wrap=True, end="")

@@ -23,7 +23,8 @@ async def read_again(subject: Subject, pace: Pace, prompt_tokens: int, around_s:
     pairs: list[tuple[FirstToken, FirstToken]] = []
     for _ in range(PAIRS):
         tokens = min(prompt_tokens, pace.prompt_tokens_in((until_s - subject.budget.elapsed_s) / 2))
-        if tokens < (prompt_tokens if pairs else _LEAST_TOKENS):
+        enough = tokens >= (prompt_tokens if pairs else _LEAST_TOKENS)
+        if not enough or not subject.may_ask(tokens, 1, 2):
             break
         prompt = subject.prompts.write(tokens)
         first = first_token(await subject.say(prompt, 1))

@@ -90,7 +90,8 @@ async def read_beside(
     for _ in range(PAIRS):
         left_s = until_s - subject.budget.elapsed_s
         tokens = int(min(prompt_tokens, pace.prompt_tokens_in(left_s - _answer_tokens(prompt_tokens) * pace.step_s(1))))
-        if tokens < (prompt_tokens if seen else _LEAST_TOKENS):
+        enough = tokens >= (prompt_tokens if seen else _LEAST_TOKENS)
+        if not enough or not subject.may_ask(tokens, _answer_tokens(prompt_tokens), 2):
             break
         one = await _once(subject, limits, tokens)
         if one is not None:

@@ -32,6 +32,8 @@ def surprises(expected: Prospect, measured: Measured) -> list[str]:
     found = []
     if told is not None and seen is not None:
         found.append(f"the engine tells of {told} slots, but only {seen} answers were under way at once: is it in use?")
+    if measured.cut_short:
+        found.append("prompts are longer than expected (a long template?): no tokens were left to measure everything")
     if not measured.ignores_end:
         found.append("the engine cannot be told to write on past the end of an answer: steps were taken from what came")
     if expected.limits.context_tokens != expected.told.context_tokens and expected.told.context_tokens is not None:

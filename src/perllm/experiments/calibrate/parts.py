@@ -11,6 +11,7 @@ from yarl import URL
 from perllm.experiments.calibrate.again import read_again
 from perllm.experiments.calibrate.asked import Prospect
 from perllm.experiments.calibrate.beside import Curve, Manner, read_beside
+from perllm.experiments.calibrate.budget import SpentError
 from perllm.experiments.calibrate.link import measure_link
 from perllm.experiments.calibrate.pace import Pace
 from perllm.experiments.calibrate.reading import longest_in_time, read_prompts
@@ -38,6 +39,7 @@ class Measured:
     caches_prefixes: bool | None
     drift: Sequence[str]
     ignores_end: bool
+    cut_short: bool
 
 
 async def measure(subject: Subject, url: str, expected: Prospect) -> Measured:
@@ -46,6 +48,8 @@ async def measure(subject: Subject, url: str, expected: Prospect) -> Measured:
     watcher.stage("waking it up")
     pace = await warm_up(subject, limits)
     before = await reference(subject, limits)
+    if before is None:
+        raise SpentError("prompts are so long already (a long template?) that the announced tokens are used up")
     pace.heard_step(1, before.step_s)
     watcher.stage("the way there")
     link = await measure_link(subject.client, URL(url), expected.model)
@@ -67,6 +71,7 @@ async def measure(subject: Subject, url: str, expected: Prospect) -> Measured:
         caches_prefixes=caches,
         drift=before.drift(await reference(subject, limits)),
         ignores_end=subject.dialect.ignores_end,
+        cut_short=subject.cut_short,
     )
 
 

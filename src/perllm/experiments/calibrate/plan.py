@@ -12,7 +12,10 @@ READING_ROUNDS: Final = 5
 WRITING_ROUNDS: Final = 3
 PAIRS: Final = 3
 """How often it is tried whether a prompt stalls an answer, and whether it is read again."""
-REFERENCES: Final = 2
+LEAST_REFERENCES: Final = 2
+MOST_REFERENCES: Final = 8
+REFERENCE_SHARE: Final = 0.03
+"""How often the reference is measured: until this share of the time is over. One alone may be off by chance."""
 FEW_WORDS: Final = 12
 MANY_WORDS: Final = 160
 SHORT_TOKENS: Final = 48
@@ -72,7 +75,7 @@ def most_used(limits: Limits) -> Amount:
     pair = Amount(requests=4, prompt_tokens=3 * longest + SHORT_TOKENS, output_tokens=MOST_ANSWER_TOKENS + 3)
     most = (
         warming
-        + reference.times(2 * REFERENCES)
+        + reference.times(2 * MOST_REFERENCES)
         + reading.times(READING_ROUNDS)
         + _writing(limits).times(WRITING_ROUNDS)
         + pair.times(PAIRS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ from perllm.errors import InvariantError
 from perllm.experiments.calibrate.result import Calibration, Point, off
 
 _DIGITS: Final = 4
+_WIDTH: Final = 110
 _COLUMN: Final = 34
 _BYTES_PER_MBIT: Final = 125_000.0
 _DEFAULT_UP_MBIT_PER_S: Final = 1000.0
@@ -47,15 +49,22 @@ def _lines(found: Calibration, measured_on: str) -> Iterator[str]:
 
 def _head(found: Calibration, measured_on: str) -> Iterator[str]:
     version = f" {found.told.version}" if found.told.version else ""
-    yield f"# Measured by `perllm calibrate` on {measured_on}: model {found.model} at {found.url}"
-    yield f"# ({found.told.kind.value}{version}), in {found.seconds:.0f} s with {found.used.requests:,} requests,"
-    yield f"# {found.used.prompt_tokens:,} prompt tokens and {found.used.output_tokens:,} output tokens."
-    yield f"# First tokens: {_quality(found.reading_points)}."
-    yield f"# Decode steps: {_quality(found.writing_points)}."
+    used = found.used
+    yield from _comment(
+        f"Measured by `perllm calibrate` on {measured_on}: model {found.model} at {found.url}"
+        f" ({found.told.kind.value}{version}), in {found.seconds:.0f} s with {used.requests:,} requests,"
+        f" {used.prompt_tokens:,} prompt tokens and {used.output_tokens:,} output tokens."
+    )
+    yield from _comment(f"First tokens: {_quality(found.reading_points)}.")
+    yield from _comment(f"Decode steps: {_quality(found.writing_points)}.")
     for remark in found.remarks:
-        yield f"# Note: {remark}."
-    for warning in found.warnings:
-        yield f"# WARNING: {warning}."
+        yield from _comment(f"Note: {remark}.")
+    for warning in (*found.misfits, *found.warnings):
+        yield from _comment(f"WARNING: {warning}.")
+
+
+def _comment(text: str) -> list[str]:
+    return wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
 
 
 def _quality(points: Sequence[Point]) -> str:

@@ -30,7 +30,8 @@ async def read_prompts(subject: Subject, pace: Pace, longest: int, until_s: floa
 async def _round(subject: Subject, pace: Pace, lengths: list[float], until_s: float) -> list[FirstToken]:
     samples = []
     for tokens in lengths:
-        if subject.budget.elapsed_s + pace.first_token_s(tokens) > until_s and tokens > 0.0:
+        late = subject.budget.elapsed_s + pace.first_token_s(tokens) > until_s and tokens > 0.0
+        if late or not subject.may_ask(tokens, 1):
             continue
         sample = await subject.first_token(tokens)
         samples.append(sample)

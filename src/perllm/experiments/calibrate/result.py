@@ -14,6 +14,7 @@ from perllm.experiments.calibrate.budget import Amount
 from perllm.experiments.calibrate.samples import FirstToken, LinkTimes, Step
 from perllm.machines.discovery import Told
 
+_MISFIT: Final = 0.25
 _NEAR: Final = 1.25
 """Prompts of one meant length come out up to so much apart; the next length is a third longer."""
 
@@ -63,6 +64,17 @@ class Calibration:
     warnings: Sequence[str]
     used: Amount
     seconds: float
+
+    @property
+    def misfits(self) -> list[str]:
+        """Say which measurements the formula does not give back."""
+        parts = (("first tokens", self.reading_points), ("decode steps", self.writing_points))
+        return [
+            f"the constants give {what} back only to within {off(points)[1]:.0%}: the engine does not keep to the"
+            " formula, or was disturbed; the table shows where"
+            for what, points in parts
+            if off(points)[1] > _MISFIT
+        ]
 
     @property
     def batching(self) -> Batching:
@@ -134,7 +146,7 @@ class Calibration:
                 "step": [asdict(step) for step in self.steps],
             },
             "remarks": list(self.remarks),
-            "warnings": list(self.warnings),
+            "warnings": [*self.misfits, *self.warnings],
             "used": {
                 "requests": self.used.requests,
                 "prompt_tokens": self.used.prompt_tokens,

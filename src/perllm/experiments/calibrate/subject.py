@@ -16,6 +16,8 @@ from perllm.machines.failures import AttemptError
 from perllm.machines.http import UpstreamClient
 
 _BAD_REQUEST: Final = frozenset({400, 422})
+_MARGIN: Final = 1.15
+"""Prompts may come out so much longer than they were meant: our choice."""
 
 
 class Watcher(Protocol):
@@ -40,6 +42,7 @@ class Subject:
         self.budget = budget
         self.watcher = watcher
         self.dialect = DIALECTS[0]
+        self.cut_short = False
 
     async def settle_dialect(self, prompt: str, max_tokens: int) -> Heard:
         """Find out how the engine can be asked, by asking. Raises AttemptError where it refuses every way."""
@@ -51,6 +54,14 @@ class Subject:
                     raise
         self.dialect = DIALECTS[-1]
         return await self.say(prompt, max_tokens)
+
+    def may_ask(self, prompt_tokens: float, max_tokens: int, count: int = 1) -> bool:
+        """Whether so much is left of what was announced. Hidden words of a template may use it up early."""
+        tokens = round(max(prompt_tokens, self.prompts.shortest_tokens) * _MARGIN)
+        more = Amount(requests=1, prompt_tokens=tokens, output_tokens=max_tokens).times(count)
+        if not self.budget.allows(more):
+            self.cut_short = True
+        return self.budget.allows(more)
 
     async def ask(self, prompt_tokens: float, max_tokens: int, on_frames: OnFrames | None = None) -> Heard:
         """Ask with a new prompt of about so many tokens."""

@@ -11,10 +11,12 @@ from perllm.experiments.calibrate.heard import Heard
 from perllm.experiments.calibrate.pace import Pace
 from perllm.experiments.calibrate.plan import (
     FEW_WORDS,
+    LEAST_REFERENCES,
     MANY_WORDS,
+    MOST_REFERENCES,
     REFERENCE_ANSWER_TOKENS,
+    REFERENCE_SHARE,
     REFERENCE_TOKENS,
-    REFERENCES,
     Limits,
 )
 from perllm.experiments.calibrate.samples import FirstToken
@@ -27,15 +29,17 @@ _DRIFT_FRACTION: Final = 0.10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """One and the same measurement, made at the beginning and at the end."""
+    """One and the same measurement, made at the beginning and at the end: a token of a prompt, and a step."""
 
-    first_token_s: float
+    token_s: float
     step_s: float
 
-    def drift(self, later: Reference) -> list[str]:
+    def drift(self, later: Reference | None) -> list[str]:
         """Say what has changed by more than a tenth."""
+        if later is None:
+            return []
         changes = (
-            ("first tokens", later.first_token_s / self.first_token_s - 1.0),
+            ("first tokens", later.token_s / self.token_s - 1.0),
             ("decode steps", later.step_s / self.step_s - 1.0),
         )
         return [
@@ -57,12 +61,21 @@ async def warm_up(subject: Subject, limits: Limits) -> Pace:
     return Pace(_faster(few, many), many, _step_s([few_answer, many_answer]))
 
 
-async def reference(subject: Subject, limits: Limits) -> Reference:
-    """Measure one point a few times."""
+async def reference(subject: Subject, limits: Limits) -> Reference | None:
+    """Measure one point a few times. None where nothing is left of what was announced."""
     tokens = min(REFERENCE_TOKENS, limits.longest_tokens)
     answer_tokens = min(REFERENCE_ANSWER_TOKENS, limits.longest_answer(1, tokens))
-    heard = [await subject.ask(tokens, answer_tokens) for _ in range(REFERENCES)]
-    return Reference(first_token_s=min(answer.first_token_s for answer in heard), step_s=_step_s(heard))
+    until_s = subject.budget.elapsed_s + subject.budget.until(REFERENCE_SHARE)
+    heard: list[Heard] = []
+    for _ in range(MOST_REFERENCES):
+        over = len(heard) >= LEAST_REFERENCES and subject.budget.elapsed_s >= until_s
+        if over or not subject.may_ask(tokens, answer_tokens):
+            break
+        heard.append(await subject.ask(tokens, answer_tokens))
+    if not heard:
+        return None
+    token_s = median(answer.first_token_s / answer.told.prompt_tokens for answer in heard)
+    return Reference(token_s=token_s, step_s=_step_s(heard))
 
 
 def _faster(one: FirstToken, other: FirstToken) -> FirstToken:

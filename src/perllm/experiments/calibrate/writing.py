@@ -118,6 +118,8 @@ async def _measure(
     if possible < _LEAST_STEPS and written.steps:
         return
     answer_tokens = min(early + max(min(fitting, _MOST_STEPS), _LEAST_STEPS), longest)
+    if not subject.may_ask(tokens, answer_tokens, batch):
+        return
     try:
         heard = await subject.ask_together(batch, tokens, answer_tokens)
     except AttemptError as error:

@@ -18,7 +18,6 @@ from tests.parity.virtual_loop import virtual_loop
 from tests.unit.gateway.engine import chunk, event
 
 WORD_TOKENS = 2
-TEMPLATE_TOKENS = 6
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -39,6 +38,7 @@ class Stepping:
     """How the engine is, and what it was asked."""
 
     speed: SpeedProfile
+    template_tokens: int = 6
     slots: int = 4
     context_tokens: int = 8192
     batching: Batching = Batching.PREFILL_FIRST
@@ -123,7 +123,7 @@ class Stepping:
 
     def _sequence(self, body: dict[str, Any]) -> Sequence:
         prompt = body["messages"][0]["content"]
-        tokens = TEMPLATE_TOKENS + WORD_TOKENS * prompt.count(" ")
+        tokens = self.template_tokens + WORD_TOKENS * prompt.count(" ")
         cached = tokens - 1 if self.caches and prompt in self.seen else 0
         self.seen.add(prompt)
         left = body.get("max_tokens") or body["max_completion_tokens"]

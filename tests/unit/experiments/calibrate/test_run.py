@@ -78,6 +78,23 @@ def test_it_stays_within_what_it_announced() -> None:
     assert found.seconds < 1.1 * MINUTE.seconds
 
 
+def test_a_long_template_does_not_make_it_spend_more_than_it_announced() -> None:
+    watcher, quick = Quiet(), replace_speed(10.0)
+
+    found = calibrated(stepping(Stepping(speed=quick, template_tokens=1500)), MINUTE, watcher)
+
+    assert found.used.fits(watcher.prospects[0].most)
+    assert any("no tokens were left" in warning for warning in found.warnings)
+
+
+def replace_speed(faster: float) -> SpeedProfile:
+    return SpeedProfile(
+        prefill_token_s=SPEED.prefill_token_s / faster,
+        decode_token_s=SPEED.decode_token_s / faster,
+        weights_read_s=SPEED.weights_read_s / faster,
+    )
+
+
 def test_no_two_prompts_begin_alike_but_those_sent_twice_on_purpose() -> None:
     engine = Stepping(speed=SPEED)
     calibrated(stepping(engine), MINUTE)
