@@ -121,6 +121,7 @@ def timed_profile(section: TimingSection) -> SpeedProfile:
         context_token_s=section.context_ns_per_token / _NS_PER_S,
         step_overhead_s=section.step_overhead_ms / _MS_PER_S,
         sequence_overhead_s=section.sequence_overhead_us / _US_PER_S,
+        batching_overhead_s=section.batching_overhead_ms / _MS_PER_S,
         request_overhead_s=section.request_overhead_ms / _MS_PER_S,
     )
 

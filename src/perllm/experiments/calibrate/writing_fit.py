@@ -1,4 +1,6 @@
-"""From measured decode steps to constants: step = max(n·decode, weights + ctx·context) + step + n·sequence.
+"""From measured decode steps to constants.
+
+step = max(n·decode, weights + ctx·context) + step + n·sequence + (batching where n > 1)
 
 Which term ruled a step cannot be seen, so both are tried: with one dividing line (from so many answers on, arithmetic),
 then corrected until the fitted constants agree with it.
@@ -16,12 +18,15 @@ from perllm.experiments.calibrate.least_squares import Fit, Floats, fit, simples
 from perllm.experiments.calibrate.samples import Step
 
 TERMS: Final = ("decode", "weights", "context", "step", "sequence")
+_BATCHING: Final = "batching"
+_MUCH_BETTER: Final = 0.5
+"""Few engines treat a lone answer apart, and noise can look like it: said only where it halves what is left over."""
 _MEMORY: Final = frozenset({"weights", "context"})
 _CORRECTIONS: Final = 10
 
 
 def fit_steps(samples: Sequence[Step]) -> Fit | None:
-    """Find the simplest constants (seconds, by the names in `TERMS`) that explain the steps.
+    """Find the simplest constants (seconds, by the names in `TERMS` and `batching`) that explain the steps.
 
     Where two sets of constants say the same, as one that grows with the batch by arithmetic or by overhead, the one
     with less overhead is taken.
@@ -29,12 +34,18 @@ def fit_steps(samples: Sequence[Step]) -> Fit | None:
     batch = np.array([sample.batch for sample in samples], dtype=np.float64)
     context = np.array([sample.context_tokens for sample in samples])
     seconds = np.array([sample.seconds for sample in samples])
-    return simplest(
-        found
-        for size in range(1, len(TERMS) + 1)
-        for terms in combinations(TERMS, size)
-        for found in _fits(terms, batch, context, seconds)
+    usual, apart = (
+        simplest(
+            found
+            for size in range(1, len(TERMS) + 1)
+            for terms in combinations(TERMS, size)
+            for found in _fits((*terms, *more), batch, context, seconds)
+        )
+        for more in ((), (_BATCHING,))
     )
+    if usual is None or (apart is not None and apart.error < _MUCH_BETTER * usual.error):
+        return apart
+    return usual
 
 
 def most_decode_s(constants: dict[str, float], samples: Sequence[Step]) -> float:
@@ -71,6 +82,7 @@ def _corrected(terms: tuple[str, ...], batch: Floats, context: Floats, seconds: 
             "context": context * memory,
             "step": np.ones_like(batch),
             "sequence": batch,
+            "batching": (batch > 1).astype(np.float64),
         }
         found = fit({term: columns[term] for term in terms}, seconds)
         if found is None:
