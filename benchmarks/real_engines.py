@@ -51,9 +51,9 @@ class Load:
 
 LOADS: Final = (
     Load(name="low", policy=MAIN_POLICY, fraction=0.25, seconds=75.0),
-    Load(name="medium", policy=MAIN_POLICY, fraction=0.55, seconds=60.0),
-    Load(name="near saturation", policy=MAIN_POLICY, fraction=0.90, seconds=60.0),
-    Load(name="medium, cs-ucb", policy="cs-ucb", fraction=0.55, seconds=60.0),
+    Load(name="medium", policy=MAIN_POLICY, fraction=0.55, seconds=45.0),
+    Load(name="near saturation", policy=MAIN_POLICY, fraction=0.90, seconds=45.0),
+    Load(name="medium, cs-ucb", policy="cs-ucb", fraction=0.55, seconds=45.0),
 )
 
 
