@@ -40,6 +40,7 @@ def conclude(first_tokens: Sequence[FirstToken], steps: Sequence[Step], link: Li
         context_token_s=told.get("context", 0.0),
         step_overhead_s=told.get("step", 0.0),
         sequence_overhead_s=told.get("sequence", 0.0),
+        batching_overhead_s=told.get("batching", 0.0),
         request_overhead_s=max(around_s - link.rtt_s, 0.0),
     )
     return Speed(profile=profile, remarks=remarks)

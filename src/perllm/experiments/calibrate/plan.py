@@ -90,8 +90,9 @@ def most_used(limits: Limits) -> Amount:
 def _writing(limits: Limits) -> Amount:
     together = sum(batches(limits.most_batch)) + limits.most_batch
     long_tokens = limits.longest_tokens + _LONG_TOGETHER_TOKENS
+    longer = 2 * (limits.most_batch + 1)
     return Amount(
-        requests=together + limits.most_batch + 1,
-        prompt_tokens=together * SHORT_TOKENS + min(long_tokens, (limits.most_batch + 1) * limits.longest_tokens),
-        output_tokens=(together + limits.most_batch + 1) * MOST_ANSWER_TOKENS,
+        requests=together + longer,
+        prompt_tokens=together * SHORT_TOKENS + min(2 * long_tokens, longer * limits.longest_tokens),
+        output_tokens=(together + longer) * MOST_ANSWER_TOKENS,
     )

@@ -109,6 +109,7 @@ def _timing(found: Calibration) -> Iterator[str]:
         ("context_ns_per_token", speed.context_token_s * 1e9, "steps, by tokens of context"),
         ("step_overhead_ms", speed.step_overhead_s * 1e3, "steps, what is left"),
         ("sequence_overhead_us", speed.sequence_overhead_s * 1e6, "steps, by answers at once, where memory rules"),
+        ("batching_overhead_ms", speed.batching_overhead_s * 1e3, "steps, what more than one answer adds at once"),
         ("request_overhead_ms", speed.request_overhead_s * 1e3, "first tokens, less a step and the round trip"),
     )
     for name, value, source in figures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import sqrt
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -149,10 +150,13 @@ def _share(subject: Subject, until_s: float, points: int) -> _Time:
 
 
 def _long_points(limits: Limits, pace: Pace, largest: int, seconds: float) -> list[tuple[int, int]]:
-    """Choose long prompts, for one answer and for the most at once, that take at most an eighth of the time to read."""
+    """Choose long prompts, for one answer and for the most at once, that take at most an eighth of the time to read.
+
+    And some between the short and the long ones: two lengths alone cannot tell a sum from the larger of two terms.
+    """
     points = []
     for batch in sorted({1, largest}):
         tokens = int(min(pace.prompt_tokens_in(seconds / 8) / batch, limits.longest_together(batch, _MOST_STEPS)))
         if tokens >= _LONGER * SHORT_TOKENS:
-            points.append((batch, tokens))
+            points += [(batch, round(sqrt(SHORT_TOKENS * tokens))), (batch, tokens)]
     return points

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from perllm.costs.time import attention_pairs
+from perllm.costs.time import attention_pairs, step_overheads_s
 from perllm.domain.profile import Batching, SpeedProfile
 from tests.parity.harness import serve
 from tests.parity.virtual_loop import virtual_loop
@@ -89,7 +89,7 @@ class Stepping:
         context = sum(one.tokens + one.written for one in writing)
         memory_s = speed.weights_read_s + context * speed.context_token_s
         slower = 1.5 if len(self.bodies) > self.slower_after else 1.0
-        return slower * (max(arithmetic_s, memory_s) + speed.step_overhead_s + batch * speed.sequence_overhead_s)
+        return slower * (max(arithmetic_s, memory_s) + step_overheads_s(speed, batch))
 
     def _advance(self, reading: dict[Sequence, int], writing: list[Sequence]) -> None:
         for one, tokens in reading.items():

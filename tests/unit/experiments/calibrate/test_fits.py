@@ -34,10 +34,20 @@ ONE_CORE = SpeedProfile(prefill_token_s=0.2e-3, decode_token_s=0.85e-3, request_
 MEMORY = SpeedProfile(
     prefill_token_s=50e-6, decode_token_s=50e-6, weights_read_s=9e-3, context_token_s=60e-9, sequence_overhead_s=40e-6
 )
+# llama.cpp on one core: a lone answer has kernels of its own, the second costs more than itself.
+LONE_IS_FAST = SpeedProfile(
+    prefill_token_s=1e-3,
+    decode_token_s=0.0,
+    context_token_s=6e-6,
+    sequence_overhead_s=1.4e-3,
+    batching_overhead_s=4e-3,
+)
 MACHINES = {"turning": TURNING, "one-core": ONE_CORE, "memory": MEMORY}
 
 
-def steps_of(speed: SpeedProfile, noise: float = 0.0, seed: int = 0) -> list[Step]:
+def steps_of(
+    speed: SpeedProfile, noise: float = 0.0, seed: int = 0, contexts: tuple[int, ...] = (50, 2000)
+) -> list[Step]:
     rng = np.random.default_rng(seed)
     return [
         Step(
@@ -46,7 +56,7 @@ def steps_of(speed: SpeedProfile, noise: float = 0.0, seed: int = 0) -> list[Ste
             seconds=decode_step_s(speed, batch, batch * context) * float(np.exp(noise * rng.standard_normal())),
             told_tokens=context,
         )
-        for batch, context, _ in product(BATCHES, (50, 2000), range(2))
+        for batch, context, _ in product(BATCHES, contexts, range(2))
     ]
 
 
@@ -72,7 +82,8 @@ def told(found: Fit | None) -> Fit:
 def step_s(constants: Fit, sample: Step) -> float:
     get = constants.constants.get
     memory_s = get("weights", 0.0) + get("context", 0.0) * sample.context_tokens
-    return max(get("decode", 0.0) * sample.batch, memory_s) + get("step", 0.0) + get("sequence", 0.0) * sample.batch
+    overhead_s = get("step", 0.0) + get("sequence", 0.0) * sample.batch + get("batching", 0.0) * (sample.batch > 1)
+    return max(get("decode", 0.0) * sample.batch, memory_s) + overhead_s
 
 
 def worst(found: Fit, truth: Sequence[Step]) -> float:
@@ -89,6 +100,20 @@ def test_every_constant_is_found_where_memory_rules_some_steps_and_arithmetic_ot
 
 def test_one_core_is_said_with_one_constant() -> None:
     assert told(fit_steps(steps_of(ONE_CORE))).constants == pytest.approx({"decode": 0.85e-3})
+
+
+def test_what_more_than_one_answer_adds_is_found_and_told_from_a_larger_of_two_terms() -> None:
+    found = told(fit_steps(steps_of(LONE_IS_FAST, contexts=(50, 300, 2000))))
+
+    assert found.constants == pytest.approx({"context": 6e-6, "sequence": 1.4e-3, "batching": 4e-3}, rel=0.02)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_more_than_one_answer_adds_is_seen_through_noise_too(seed: int) -> None:
+    contexts = (50, 300, 2000)
+    found = told(fit_steps(steps_of(LONE_IS_FAST, noise=0.03, seed=seed, contexts=contexts)))
+
+    assert worst(found, steps_of(LONE_IS_FAST, contexts=contexts)) < 0.04
 
 
 def test_what_never_leaves_memory_is_said_without_arithmetic() -> None:

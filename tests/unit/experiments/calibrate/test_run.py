@@ -81,7 +81,7 @@ def test_it_stays_within_what_it_announced() -> None:
 def test_a_long_template_does_not_make_it_spend_more_than_it_announced() -> None:
     watcher, quick = Quiet(), replace_speed(10.0)
 
-    found = calibrated(stepping(Stepping(speed=quick, template_tokens=1500)), MINUTE, watcher)
+    found = calibrated(stepping(Stepping(speed=quick, template_tokens=3000)), MINUTE, watcher)
 
     assert found.used.fits(watcher.prospects[0].most)
     assert any("no tokens were left" in warning for warning in found.warnings)
