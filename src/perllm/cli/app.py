@@ -40,6 +40,11 @@ COMMANDS: Final = (
         "perllm.cli.presets:presets",
         "List devices, models and presets, and show their figures with source and range.",
     ),
+    (
+        "calibrate",
+        "perllm.cli.calibrate:calibrate",
+        "Measure an engine in about a minute and write the profile that a preset is made of.",
+    ),
     ("policies", "perllm.cli.policies:policies", "List the policies and what each does."),
     ("journal", "perllm.cli.journal:journal", "Look into a journal, and take its decisions again."),
 )

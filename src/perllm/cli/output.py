@@ -50,12 +50,12 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def check_target(target: str | None) -> None:
-    """Raise ConfigError where `write_json` could not write: better said before long work than after it."""
+def check_target(target: str | None, key: str = "--json") -> None:
+    """Raise ConfigError where a file could not be written: better said before long work than after it."""
     folder = Path(target or "-").absolute().parent
     if target not in (None, "-") and not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise ConfigError(
-            "the folder does not exist or cannot be written to", file=target, key="--json", remedy="Choose another."
+            "the folder does not exist or cannot be written to", file=target, key=key, remedy="Choose another."
         )
 
 

@@ -77,6 +77,7 @@ class TimingSection(Section, frozen=True, kw_only=True):
     serial_fraction: Share = 0.0
     step_overhead_ms: NotNegative = 0.0
     sequence_overhead_us: NotNegative = 0.0
+    batching_overhead_ms: NotNegative = 0.0
     request_overhead_ms: NotNegative = 0.0
 
     def __post_init__(self) -> None:

@@ -73,6 +73,7 @@ def service_value(name: str, section: ServiceSection) -> Service:
         servers=None if privacy.servers is None else frozenset(privacy.servers),
         output_tokens=section.expect.output_tokens,
         output_spread=section.expect.output_spread,
+        reply_bytes_per_token=section.expect.reply_bytes_per_token,
     )
 
 
@@ -126,6 +127,7 @@ def timed_profile(section: TimingSection) -> SpeedProfile:
         serial_fraction=section.serial_fraction,
         step_overhead_s=section.step_overhead_ms / _MS_PER_S,
         sequence_overhead_s=section.sequence_overhead_us / _US_PER_S,
+        batching_overhead_s=section.batching_overhead_ms / _MS_PER_S,
         request_overhead_s=section.request_overhead_ms / _MS_PER_S,
     )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from math import ceil, sqrt
 from typing import NamedTuple
 
+# How near a whole number a real number of steps must be for rounding to matter: that of some million steps.
+_ROUNDING = 1e-6
+
 
 class Steps(NamedTuple):
     """Steps over an unchanging batch: arithmetic beside memory traffic, as `costs.time.busy_s` has it, plus overhead_s.
@@ -35,7 +38,10 @@ class Steps(NamedTuple):
         """Fewest steps that take at least so long."""
         if elapsed_s <= 0.0:
             return 0
-        steps = ceil(self._real_steps(elapsed_s))
+        real_steps = self._real_steps(elapsed_s)
+        steps = ceil(real_steps)
+        if _ROUNDING < steps - real_steps < 1.0 - _ROUNDING:
+            return steps
         # Rounding may have put a whole number on either side.
         while steps > 0 and self.total_s(steps - 1) >= elapsed_s:
             steps -= 1
@@ -59,18 +65,18 @@ class Steps(NamedTuple):
         arithmetic_s, memory_s, growth_s, overhead_s, serial = self
         if growth_s <= 0.0:
             return elapsed_s / self.total_s(1)
-        early = max(ceil((arithmetic_s - memory_s) / growth_s), 0)
-        early_s = self.total_s(early)
-        if early_s >= elapsed_s:
-            return _solved(arithmetic_s + serial * memory_s + overhead_s, serial * growth_s, elapsed_s)
+        early, early_s = 0, 0.0
+        if arithmetic_s > memory_s:
+            early = ceil((arithmetic_s - memory_s) / growth_s)
+            early_s = self.total_s(early)
+            if early_s >= elapsed_s:
+                return _solved(arithmetic_s + serial * memory_s + overhead_s, serial * growth_s, elapsed_s)
         first_s = memory_s + early * growth_s + serial * arithmetic_s + overhead_s
         return early + _solved(first_s, growth_s, elapsed_s - early_s)
 
 
 def _solved(first_s: float, growth_s: float, elapsed_s: float) -> float:
     """Return how many steps take so long if the first takes first_s, and each growth_s more than the one before."""
-    if growth_s <= 0.0:
-        return elapsed_s / first_s
-    # growth/2 n^2 + (first - growth/2) n = elapsed
+    # The root of growth/2 n^2 + (first - growth/2) n = elapsed, in the form that loses no digits when growth is tiny.
     slope_s = first_s - growth_s / 2
-    return (sqrt(slope_s * slope_s + 2.0 * growth_s * elapsed_s) - slope_s) / growth_s
+    return 2.0 * elapsed_s / (slope_s + sqrt(slope_s * slope_s + 2.0 * growth_s * elapsed_s))

@@ -35,8 +35,13 @@ def decode_step_s(speed: SpeedProfile, batch: int, context_tokens: float = 0.0) 
     overheads.
     """
     memory_s = speed.weights_read_s + context_tokens * speed.context_token_s
-    overhead_s = speed.step_overhead_s + batch * speed.sequence_overhead_s
-    return busy_s(speed, batch * speed.decode_token_s, memory_s) + overhead_s
+    return busy_s(speed, batch * speed.decode_token_s, memory_s) + step_overheads_s(speed, batch)
+
+
+def step_overheads_s(speed: SpeedProfile, batch: int) -> float:
+    """Time that a step over `batch` sequences takes besides arithmetic and memory traffic."""
+    batching_s = speed.batching_overhead_s if batch > 1 else 0.0
+    return speed.step_overhead_s + batch * speed.sequence_overhead_s + batching_s
 
 
 def upload_s(link: Link, payload_bytes: float) -> float:

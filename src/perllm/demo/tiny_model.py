@@ -23,14 +23,15 @@ try:
 except ModuleNotFoundError:  # only those who make models need it
     gguf = None  # type: ignore[assignment]
 
-ModelSize = Literal["1m", "5m", "60m"]
+ModelSize = Literal["1m", "5m", "20m", "60m"]
 
 _SHAPES: dict[ModelSize, Shape] = {
     "1m": Shape(width=128, feed_forward_width=384, layers=2),
     "5m": Shape(width=256, feed_forward_width=704, layers=5),
+    "20m": Shape(width=512, feed_forward_width=1408, layers=6),
     "60m": Shape(width=768, feed_forward_width=2048, layers=8),
 }
-_QUANTISED: frozenset[ModelSize] = frozenset({"60m"})
+_QUANTISED: frozenset[ModelSize] = frozenset({"20m", "60m"})
 _CONTEXT_TOKENS = 32_768
 _CHATML = (
     "{% for message in messages %}"

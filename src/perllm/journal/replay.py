@@ -13,7 +13,7 @@ from perllm.domain.attempt import Ending, Progress
 from perllm.domain.entry import Entry, EventKind, Fleet
 from perllm.domain.request import Request
 from perllm.errors import ConfigError, PerLLMError
-from perllm.journal.header import Header, origin_of
+from perllm.journal.header import Origin, origin_of
 from perllm.journal.recording import Port
 from perllm.journal.store import read_numbered
 from perllm.scheduling.policies import make_policy
@@ -78,7 +78,7 @@ def verify(path: Path, run: int | None = None) -> Verification:
             file=str(path),
             remedy="Configure the scheduler through its recording before the first request.",
         )
-    scheduler, result = scheduler_of(header, first[1].value), Verification()
+    scheduler, result = scheduler_of(origin_of(header), first[1].value), Verification()
     for expected, (sequence, entry) in enumerate(chain((first,), numbered)):
         if sequence != expected:
             result.gap_at = expected
@@ -88,9 +88,8 @@ def verify(path: Path, run: int | None = None) -> Verification:
     return result
 
 
-def scheduler_of(header: Header, fleet: Fleet) -> Scheduler:
-    """Build a scheduler as the header says, before its first event."""
-    origin = origin_of(header)
+def scheduler_of(origin: Origin, fleet: Fleet) -> Scheduler:
+    """Build a scheduler as a journal's header says, before its first event."""
     scheduler = Scheduler(
         servers=fleet.servers,
         services=fleet.services,

@@ -96,6 +96,22 @@ class UpstreamClient:
         except (TimeoutError, *CLIENT_EXCEPTIONS):
             return False
 
+    async def ask(self, server_id: str, path: str, timeout_s: float) -> tuple[int, bytes]:
+        """Ask an engine for what it tells of itself and return status and body. Raises AttemptError."""
+        upstream = self._upstreams[server_id]
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._keeping.get(
+                    self._url(upstream, path), headers=_headers(upstream, {}), allow_redirects=False
+                ) as response,
+            ):
+                return response.status, await response.read()
+        except TimeoutError:
+            raise AttemptError("no answer in time") from None
+        except CLIENT_EXCEPTIONS as error:
+            raise attempt_error(error) from error
+
     async def close(self) -> None:
         """Close every socket."""
         await self._keeping.close()

@@ -29,6 +29,8 @@ from perllm.scheduling.settings import SchedulerSettings
 
 # Waiting for less than this is no waiting; it also keeps rounding from asking for a timer at this very instant.
 LEAST_PATIENCE_S = 1e-3
+# Waiting for a full server must promise so much more than going to one with room: it is a promise on a prediction.
+BETTER = 0.1
 
 
 class Go(Struct, frozen=True, gc=False):
@@ -37,7 +39,7 @@ class Go(Struct, frozen=True, gc=False):
     row: int
     choice: Choice
     total_s: float
-    explanation: Explanation
+    explanation: Explanation | None
 
 
 class Wait(Struct, frozen=True, gc=False):
@@ -65,7 +67,8 @@ class Chooser:
     """
 
     __slots__ = (
-        "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown", "glances",
+        "_explains", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown",
+        "glances",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +86,7 @@ class Chooser:
         self._judge = Judge(states, holds=holds, minds_time=policy.minds_time)
         self._servers = tuple(state.server for state in states)
         self._unknown = (nan,) * len(states)
+        self._explains = settings.explain
         self._refuse_below = settings.refuse_below
         self._rng = rng
 
@@ -129,6 +133,9 @@ class Chooser:
         probability, total_s = case.candidates.in_time_probability, case.candidates.total_s
         if case.roomy:
             row = min(case.roomy, key=lambda row: (-probability[row], total_s[row]))
+            patience_s = self._better_wait_s(case, probability[row])
+            if patience_s > LEAST_PATIENCE_S:
+                return Wait(case.now_s + patience_s, case.no_room)
             if serves or probability[row] >= self._refuse_below:
                 return self._go(case, row, Choice.LEAST_LATE, ())
         if case.full and case.may_hold:
@@ -136,6 +143,13 @@ class Chooser:
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(case.now_s + patience_s, case.no_room)
         return self._no(case)
+
+    def _better_wait_s(self, case: Judgement, probability: float) -> float:
+        """Return how long a full server stays likelier to be in time than one with room that offers `probability`."""
+        if not (case.full and case.may_hold):
+            return 0.0
+        later = max(case.candidates.in_time_probability[row] for row in case.full)
+        return self._patience_s(case, (probability + later) / 2) if later > probability + BETTER else 0.0
 
     def _patience_s(self, case: Judgement, confidence: float) -> float:
         """Return how long the request can wait for a full server and still be in time with this confidence."""
@@ -154,7 +168,8 @@ class Chooser:
         return longest_s
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:
-        return Go(row, choice, case.candidates.total_s[row], self._explain(case, row, scores))
+        explanation = self._explain(case, row, scores) if self._explains else None
+        return Go(row, choice, case.candidates.total_s[row], explanation)
 
     def _no(self, case: Judgement) -> No:
         reason, retry_after_s = self._why_not(case)

@@ -29,8 +29,8 @@ class ServerState:
     """One server as the scheduler sees it.
 
     `batch` counts open attempts, `unread_s` prompts sent but not yet read, `live_tokens` what the open attempts are
-    expected to have in the cache half-way through. `outlook` and `step` are None or stale after a change; `look` renews
-    both.
+    expected to have in the cache half-way through. `ready_in_s` is how long it takes to begin, as the last probe told,
+    until it shows that it has. `outlook` and `step` are None or stale after a change; `look` renews both.
     """
 
     __slots__ = (
@@ -56,6 +56,7 @@ class ServerState:
         "outlook",
         "pace",
         "prefill_w",
+        "ready_in_s",
         "request_kv_tokens",
         "server",
         "server_id",
@@ -74,6 +75,7 @@ class ServerState:
         self.bytes_per_s = 0.0
         self.unread_s = 0.0
         self.live_tokens = 0.0
+        self.ready_in_s = 0.0
         self.healthy = True
         self.missed_probes = 0
         self.measured_at_s: float | None = None
@@ -128,7 +130,7 @@ class ServerState:
         """Work out what one more request would take here; kept as `outlook` until something changes."""
         others = self.others
         self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if others else 0.0)
-        wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self._queue_s()
+        wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + self._queue_s()
         token_s, marginal_j = step.token_s * self.decode_ratio, step.marginal_j * self.energy_ratio
         self.outlook = outlook = Outlook._make((wait_s, token_s, marginal_j, *self.pace))
         return outlook
@@ -153,8 +155,9 @@ class ServerState:
         self.outlook = None
 
     def has_read(self, unread_s: float) -> None:
-        """Note that a prompt which was waiting has been read."""
-        if unread_s > 0.0:
+        """Note that a prompt which was waiting has been read: the machine is awake."""
+        if unread_s > 0.0 or self.ready_in_s > 0.0:
+            self.ready_in_s = 0.0
             self.unread_s = max(self.unread_s - unread_s, 0.0)
             self.outlook = None
 
@@ -191,8 +194,11 @@ class ServerState:
         healthy = self.missed_probes == 0 or (
             self.measured_at_s is not None and self.healthy and self.missed_probes == 1
         )
-        changed = healthy is not self.healthy
+        changed = healthy is not self.healthy or fact.ready_in_s != self.ready_in_s
         self.healthy, self.measured_at_s = healthy, fact.measured_at_s
+        if fact.ready_in_s != self.ready_in_s:
+            self.ready_in_s = fact.ready_in_s
+            self.outlook = None
         return changed
 
     def succeeded(self) -> None:

@@ -106,7 +106,7 @@ def basis_of(need: Need, state: ServerState) -> Basis:
     server, step = state.server, state.step
     reading_s = prefill_s(server.speed, need.prompt_tokens)
     sending_s = need.payload_bytes / server.link.up_bytes_per_s
-    first_token_s = state.way_s + sending_s + state.unread_s + reading_s + step.token_s
+    first_token_s = state.ready_in_s + state.way_s + sending_s + state.unread_s + reading_s + step.token_s
     live_tokens = need.prompt_tokens + need.mean_tokens / 2
     return Basis(first_token_s, step.token_s, reading_s, reading_s * state.prefill_w, step.share_j, live_tokens)
 

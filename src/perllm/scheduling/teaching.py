@@ -47,8 +47,13 @@ def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float
         evident=evident,
         in_time=evident is Evident.FULLY and now_s <= attempt.owner.deadline_at_s,
         total_s=now_s - attempt.dispatched_at_s,
+        latency_s=now_s - attempt.owner.arrived_at_s,
+        requirement_s=attempt.owner.request.requirement.total_s,
+        transmit_j=ending.transmit_j,
         infer_j=ending.infer_j,
         energy_ratio=energy_ratio,
+        free_slots_fraction=attempt.free_slots_fraction,
+        free_bandwidth_fraction=attempt.free_bandwidth_fraction,
         at_s=now_s,
     )
 

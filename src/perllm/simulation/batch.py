@@ -9,7 +9,7 @@ from typing import NamedTuple
 from perllm.costs.attribution import OccupancyMeter
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
 from perllm.costs.steps import Steps
-from perllm.costs.time import busy_s
+from perllm.costs.time import busy_s, step_overheads_s
 from perllm.domain.server import Server
 from perllm.simulation.sequence import Sequence
 
@@ -40,7 +40,7 @@ class Batch:
         self._speed = speed
         self._context_token_s = speed.context_token_s
         self._arithmetic_s = tuple(size * speed.decode_token_s for size in sizes)
-        self._overhead_s = tuple(speed.step_overhead_s + size * speed.sequence_overhead_s for size in sizes)
+        self._overhead_s = tuple(step_overheads_s(speed, size) for size in sizes)
         self._watts = tuple(decode_w(power, size, server.slots) for size in sizes)
         self._reading_w = prefill_w(power)
         self.meter = OccupancyMeter()

@@ -79,6 +79,11 @@ class Engine:
         return self._processor.spent_j - self._foreign_j
 
     @property
+    def foreign_j(self) -> float:
+        """Joules above idle drawn for tenants that are gone."""
+        return self._foreign_j
+
+    @property
     def open_attempts(self) -> int:
         """Attempts that have arrived and are not over."""
         return len(self._outbox.attempts)
@@ -150,15 +155,17 @@ class Engine:
         """A request has reached the engine."""
         if sequence.place is not _UPLOADING:
             return
-        outage = self._outage(at_s)
-        if outage is not None:
-            self._lose(sequence, at_s, outage.kind)
-        elif sequence.output_tokens < 1:
-            sequence.place = Place.REPLYING
-            self._outbox.fail(sequence, at_s, blame_server=False)
-        else:
+        outage = self._outage(at_s) if self._outages else None
+        if outage is None and sequence.output_tokens >= 1:
             self._processor.enter(sequence, at_s)
             self._follow()
+        elif sequence in self._foreign:
+            self._end_foreign(sequence)
+        elif outage is not None:
+            self._lose(sequence, at_s, outage.kind)
+        else:
+            sequence.place = Place.REPLYING
+            self._outbox.fail(sequence, at_s, blame_server=False)
 
     def _turn(self, at_s: float, number: int) -> None:
         """What the engine was doing has ended, unless it does something else by now."""
@@ -167,11 +174,12 @@ class Engine:
         started, finished = self._processor.turn()
         self._turns_at_s = at_s
         self._follow()
+        foreign = self._foreign
         for sequence in started:
-            if sequence.job.request.stream and sequence.sent_tokens == 0 and sequence not in self._foreign:
+            if sequence.job.request.stream and sequence.sent_tokens == 0 and not (foreign and sequence in foreign):
                 self._outbox.start(sequence, at_s)
         for sequence in finished:
-            if sequence in self._foreign:
+            if foreign and sequence in foreign:
                 self._end_foreign(sequence)
             else:
                 self._outbox.finish(sequence, at_s)

@@ -20,6 +20,14 @@ def test_a_decode_step_is_bound_by_the_weights_until_the_batch_is_large() -> Non
     assert [0.042, 0.042, 0.052] == [pytest.approx(decode_step_s(SPEED, batch)) for batch in (1, 4, 5)]
 
 
+def test_overheads_come_once_for_each_sequence_and_once_for_being_several() -> None:
+    speed = SpeedProfile(
+        prefill_token_s=1.0, decode_token_s=1.0, step_overhead_s=2.0, sequence_overhead_s=0.1, batching_overhead_s=5.0
+    )
+
+    assert [3.1, 9.2, 10.3] == [pytest.approx(decode_step_s(speed, batch)) for batch in (1, 2, 3)]
+
+
 def test_a_prompt_takes_its_tokens_or_at_least_one_pass_over_the_weights() -> None:
     assert pytest.approx(0.102) == prefill_s(SPEED, 100)
     assert pytest.approx(0.042) == prefill_s(SPEED, 5)

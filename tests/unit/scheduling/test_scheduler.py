@@ -490,3 +490,40 @@ def test_a_blind_policy_decides_alike_with_and_without_explanations() -> None:
         assert explain is (dispatches[0].explanation is not None)
 
     assert said[0] == said[1]
+
+
+def test_a_server_that_must_wake_first_is_expected_to_take_that_much_longer() -> None:
+    brain = scheduler(EDGE)
+    brain.observe(Health(server_id="edge", healthy=True, measured_at_s=0.0, ready_in_s=20.0), 0.0)
+    asleep = dispatch_of(brain.submit(request("first", requirement=Requirement()), 0.0))
+
+    brain.progress(asleep.attempt_id, Progress(stage=Stage.FIRST_TOKEN, tokens=1), 20.5)
+    awake = dispatch_of(brain.submit(request("next", requirement=Requirement()), 20.6))
+
+    assert predicted(asleep)[0] > 20.0
+    assert predicted(awake)[0] < 10.0
+
+
+def test_waking_teaches_nothing_of_how_fast_a_server_is() -> None:
+    brain, other = scheduler(EDGE), scheduler(EDGE)
+    brain.observe(Health(server_id="edge", healthy=True, measured_at_s=0.0, ready_in_s=20.0), 0.0)
+    for told, wakes_s in ((brain, 20.0), (other, 0.0)):
+        dispatch = dispatch_of(told.submit(request("first", stream=True, requirement=Requirement()), 0.0))
+        told.progress(dispatch.attempt_id, Progress(stage=Stage.FIRST_TOKEN, tokens=1), wakes_s + 0.4)
+        told.close(dispatch.attempt_id, completed(), wakes_s + 2.0)
+
+    woken, never = (dispatch_of(told.submit(request("next"), 30.0)) for told in (brain, other))
+    assert predicted(never)[0] == pytest.approx(predicted(woken)[0], rel=0.1)
+
+
+def test_a_request_waits_for_a_full_server_that_would_be_in_time_rather_than_go_where_it_would_not() -> None:
+    slow = replace(EDGE, server_id="slow", speed=replace(EDGE.speed, decode_token_s=1.0, weights_read_s=1.0))
+    one = replace(EDGE, slots=1)
+    brain = scheduler(slow, one)
+    urgent = Requirement(total_s=3.0)
+    first = dispatch_of(brain.submit(request("first", requirement=urgent), 0.0))
+
+    assert () == tuple(brain.submit(request("second", requirement=urgent), 0.0))
+    second = dispatch_of(brain.close(first.attempt_id, completed(), 0.1))
+
+    assert ("edge", "edge") == (first.server_id, second.server_id)

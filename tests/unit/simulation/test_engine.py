@@ -81,6 +81,18 @@ def test_a_prompt_is_read_between_two_steps_and_stalls_those_who_decode() -> Non
     assert {"a": exactly(0.215 + 7 * 0.021), "b": exactly(0.215 + 5 * 0.021)} == instants(known, Ending)
 
 
+def test_steps_that_several_decode_in_take_more_where_a_lone_sequence_is_treated_apart() -> None:
+    speed = replace(AT_HAND.speed, batching_overhead_s=0.004)
+    engine = Engine(replace(AT_HAND, speed=speed))
+    engine.arrive("a", job(prompt_tokens=100, output_tokens=11), 0.0)
+    engine.arrive("b", job(prompt_tokens=50, output_tokens=6), 0.150)
+
+    # Alone as ever; five steps together, each 0.004 longer; then alone again.
+    assert {"a": exactly(0.215 + 7 * 0.021 + 5 * 0.004), "b": exactly(0.215 + 5 * 0.025)} == instants(
+        reports(engine), Ending
+    )
+
+
 def test_decoding_watts_are_shared_equally_and_reading_watts_are_not() -> None:
     engine = Engine(AT_HAND)
     engine.arrive("a", job(prompt_tokens=100, output_tokens=11), 0.0)
