@@ -247,6 +247,7 @@ class StepwiseEngine:
         writing_s = len(writers) * speed.decode_token_s
         memory_s = speed.weights_read_s + sum(guest.context for guest in writers) * speed.context_token_s
         overhead_s = speed.step_overhead_s + len(writers) * speed.sequence_overhead_s
+        overhead_s += speed.batching_overhead_s if len(writers) > 1 else 0.0
         factors = [guest.truth.service_factor for guest in [*writers, *(guest for guest, _ in pieces)]]
         pace = prod(slow.factor for slow in self.slowdowns if slow.from_s <= at_s < slow.to_s)
         scale = pace * sum(factors) / len(factors)

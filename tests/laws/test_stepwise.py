@@ -39,6 +39,7 @@ SPEEDS = st.builds(
     context_token_s=seconds(1e-4),
     step_overhead_s=st.integers(1, 5).map(lambda number: number * 0.001),
     sequence_overhead_s=seconds(0.001),
+    batching_overhead_s=seconds(0.002),
     serial_fraction=st.sampled_from([0.0, 0.3]),
 )
 POWERS = st.builds(

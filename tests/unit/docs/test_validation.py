@@ -1,6 +1,7 @@
 """The table in docs/validation.md is the evidence, and the evidence meets what the text says of it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,13 @@ HELD_OUT = [found for found in SETS if found["points"] == "held out"]
 MISSED = ("ML.ENERGY version 2", "Helix, decode, llama2-70b, L4, T4, V100", "One answer, tokens/s")
 
 
-def test_the_table_is_the_evidence() -> None:
+def section(heading: str) -> str:
     text = (DOCS / "validation.md").read_text(encoding="utf-8")
+    return text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_the_table_is_the_evidence() -> None:
+    text = section("Against published measurements")
 
     rows = [
         f"| {found['set']} | {found['points']} | {found['count']} | {100 * found['median']:.1f} %"
@@ -29,3 +35,15 @@ def test_the_table_is_the_evidence() -> None:
 def test_nine_in_ten_held_out_points_are_within_the_target(found: dict[str, Any]) -> None:
     if not found["set"].startswith(MISSED):
         assert found["p90"] <= found["target"]
+
+
+def test_the_tables_of_queues_are_the_evidence_and_every_interval_holds_the_formula() -> None:
+    text = section("Against queueing theory")
+    result = json.loads((DOCS / "evidence" / "queues.json").read_text())["result"]
+
+    cells = [f"{row['formula_s']:.3f} | {row['simulated_s']:.3f} ± {row['within_s']:.3f} |" for row in result["waits"]]
+    assert [] == [cell for cell in cells if cell not in text]
+    assert len(cells) == len(re.findall(r"\d ± \d", text))
+    watts = " | ".join(f"{row['simulated_w']:.1f}" for row in result["power"])
+    assert f"| simulated, W | {watts} |" in text
+    assert all(abs(row["simulated_s"] - row["formula_s"]) <= row["within_s"] for row in result["waits"])

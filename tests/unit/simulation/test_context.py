@@ -61,6 +61,17 @@ def test_every_writer_adds_its_overhead() -> None:
     )
 
 
+def test_writing_together_at_all_adds_its_overhead_once() -> None:
+    engine = Engine(replace(AT_HAND, speed=replace(AT_HAND.speed, batching_overhead_s=0.003)))
+    engine.arrive("a", job(prompt_tokens=99, output_tokens=6), 0.0)
+    engine.arrive("b", job(prompt_tokens=99, output_tokens=4), 0.05)
+
+    # Neither reading nor a lone writer has it.
+    assert {"b": exactly(0.2 + 3 * 0.024), "a": exactly(0.2 + 3 * 0.024 + 2 * 0.021)} == instants(
+        reports(engine), Ending
+    )
+
+
 def test_a_prompt_attends_to_its_own_pairs() -> None:
     engine = Engine(replace(AT_HAND, speed=replace(AT_HAND.speed, attention_pair_s=1e-5)))
     engine.arrive("a", job(prompt_tokens=100, output_tokens=1), 0.0)
