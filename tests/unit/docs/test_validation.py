@@ -47,3 +47,22 @@ def test_the_tables_of_queues_are_the_evidence_and_every_interval_holds_the_form
     watts = " | ".join(f"{row['simulated_w']:.1f}" for row in result["power"])
     assert f"| simulated, W | {watts} |" in text
     assert all(abs(row["simulated_s"] - row["formula_s"]) <= row["within_s"] for row in result["waits"])
+
+
+def test_the_table_of_batching_is_the_evidence() -> None:
+    text = (DOCS / "validation.md").read_text(encoding="utf-8")
+    pairs = json.loads((DOCS / "evidence" / "batching.json").read_text())["result"]
+
+    assert [] == [row for row in map(batching_row, pairs, pairs.values()) if row not in text]
+
+
+def batching_row(name: str, pair: dict[str, Any]) -> str:
+    loads = {load["streams"]: load for load in pair["loads"]}
+    off = ", ".join(f"{100 * load['tokens_per_s_error']:+.0f} %" for load in loads.values())
+    return f"| {name} | {gain(loads[4])} | {gain(loads[8])} | {off} |"
+
+
+def gain(load: dict[str, Any]) -> str:
+    least, most = load["real_gain_range"]
+    real = f"{load['real_gain']:.2f} ({least:.2f}–{most:.2f})"
+    return f"{real} | {load['simulated_gain']:.2f} | {100 * load['gain_error']:+.0f} %"
