@@ -26,13 +26,23 @@ integration: engine ## run what takes whole processes: the commands as a user ty
 	@echo '== integration'
 	@$(BIN)/pytest -p no:randomly tests/integration $(ARGS)
 
-bench: $(READY) ## time decisions and the gateway, write nothing
+bench: $(READY) ## time decisions, the gateway and the simulator, write nothing
 	@$(BIN)/python benchmarks/decision.py
 	@$(BIN)/python benchmarks/gateway.py
+	@$(BIN)/python benchmarks/simulator.py --small
 
-evidence: engine ## time them again and write the numbers the docs quote; run by hand on a quiet machine
+# What needs data or programs of others is run where they are named: TRACES=DIR, VIDUR=DIR with VIDUR_PYTHON=…/python.
+evidence: engine ## measure everything again and write the numbers the docs quote; half an hour, on a quiet machine
 	@$(BIN)/python benchmarks/decision.py --out docs/evidence
 	@$(BIN)/python benchmarks/gateway.py --out docs/evidence
+	@$(BIN)/python benchmarks/simulator.py --out docs/evidence
+	@$(BIN)/python benchmarks/queues.py --out docs/evidence
+	@$(BIN)/python benchmarks/real_engines.py --out docs/evidence
+	@if [ -n "$(TRACES)" ]; then $(BIN)/python benchmarks/published.py --traces $(TRACES) --out docs/evidence; \
+	else echo 'Against published measurements: left out; TRACES=DIR names their tables (docs/validation.md).'; fi
+	@if [ -n "$(VIDUR)" ]; then $(BIN)/python benchmarks/vidur.py --vidur $(VIDUR) --python $(VIDUR_PYTHON) \
+	  --out docs/evidence; \
+	else echo 'Beside Vidur: left out; VIDUR=DIR and VIDUR_PYTHON=PYTHON name a checkout (docs/benchmarks.md).'; fi
 
 format: $(READY) ## put the code into shape
 	@$(BIN)/ruff check --quiet --fix-only .

@@ -99,7 +99,7 @@ class Interval:
     transmit_j: float = 0.0
     infer_j: float = 0.0
 
-    def close(self, ending: Ending, took_s: float, predicted_s: float, predicted_j: float) -> None:
+    def close(self, ending: Ending, took_s: float, predicted_s: float | None, predicted_j: float | None) -> None:
         """Add an attempt that ended."""
         spent_j = ending.transmit_j + (ending.infer_j or 0.0)
         self.transmit_j += ending.transmit_j

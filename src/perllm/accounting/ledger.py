@@ -9,7 +9,7 @@ from typing import Any
 from perllm.accounting.idle import IdleAccounting, IdleJoules
 from perllm.accounting.result import render
 from perllm.accounting.totals import Totals
-from perllm.domain.action import Dispatch, Fate, Finish, Outcome, PowerState, SetPower
+from perllm.domain.action import Actions, Dispatch, Fate, Finish, Outcome, PowerState, SetPower
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.counts import Counts
 from perllm.domain.entry import Entry, Fleet
@@ -53,18 +53,45 @@ class Ledger:
         """Take in one entry. Entries come in the order of their instants."""
         value = entry.value
         if isinstance(value, Request):
-            self._submit(value, entry.at_s)
+            self.submitted(value, entry.at_s)
         elif isinstance(value, Ending):
-            self._close(entry.subject, value, entry.at_s)
+            self.closed(entry.subject, value, entry.at_s)
         elif isinstance(value, Fleet) and not self._truthful:
             self._totals.configure(value, entry.at_s)
-        for action in entry.actions:
+        self.acted(entry.actions, entry.at_s)
+
+    def submitted(self, request: Request, at_s: float) -> None:
+        """Count an arrival."""
+        if request.request_id in self._requests:
+            self._totals.stray_requests += 1
+            return
+        self._requests[request.request_id] = _OpenRequest()
+        self._totals.submit(request.service, at_s)
+
+    def closed(self, attempt_id: str, ending: Ending, at_s: float) -> None:
+        """Count the end of an attempt."""
+        opened = self._attempts.pop(attempt_id, None)
+        if opened is None:
+            self._totals.stray_attempts += 1
+            return
+        dispatched_at_s, dispatch = opened
+        self._totals.servers[dispatch.server_id].close(ending)
+        request = self._requests.get(dispatch.request_id)
+        if request is not None:
+            request.open_attempts -= 1
+            request.spent_j += ending.transmit_j + (ending.infer_j or 0.0)
+        if ending.kind is EndingKind.COMPLETED:
+            self._totals.learn(dispatch, at_s - dispatched_at_s, ending)
+
+    def acted(self, actions: Actions, at_s: float) -> None:
+        """Count what was done."""
+        for action in actions:
             if isinstance(action, Finish):
                 self._finish(action.outcome)
             elif isinstance(action, Dispatch):
-                self._dispatch(action, entry.at_s)
+                self._dispatch(action, at_s)
             elif isinstance(action, SetPower):
-                self._totals.power(action.server_id, action.state is PowerState.AWAKE, entry.at_s)
+                self._totals.power(action.server_id, action.state is PowerState.AWAKE, at_s)
 
     def counts(self) -> Counts:
         """Return where all requests are, from the entries alone."""
@@ -117,27 +144,6 @@ class Ledger:
             "laws": laws,
             "timing": dict(timing or {}),
         }
-
-    def _submit(self, request: Request, at_s: float) -> None:
-        if request.request_id in self._requests:
-            self._totals.stray_requests += 1
-            return
-        self._requests[request.request_id] = _OpenRequest()
-        self._totals.submit(request.service, at_s)
-
-    def _close(self, attempt_id: str, ending: Ending, at_s: float) -> None:
-        opened = self._attempts.pop(attempt_id, None)
-        if opened is None:
-            self._totals.stray_attempts += 1
-            return
-        dispatched_at_s, dispatch = opened
-        self._totals.servers[dispatch.server_id].close(ending)
-        request = self._requests.get(dispatch.request_id)
-        if request is not None:
-            request.open_attempts -= 1
-            request.spent_j += ending.transmit_j + (ending.infer_j or 0.0)
-        if ending.kind is EndingKind.COMPLETED:
-            self._totals.learn(dispatch, at_s - dispatched_at_s, ending)
 
     def _dispatch(self, dispatch: Dispatch, at_s: float) -> None:
         request = self._requests.get(dispatch.request_id)

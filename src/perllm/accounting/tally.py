@@ -84,9 +84,9 @@ class PredictionTally:
     real: float = 0.0
     absolute_fractions: array[float] = field(default_factory=samples)
 
-    def learn(self, predicted: float, real: float) -> None:
-        """Compare one prediction with what came true; a truth of nothing has no fraction."""
-        if real > 0.0:
+    def learn(self, predicted: float | None, real: float) -> None:
+        """Compare one prediction, if there was any, with what came true; a truth of nothing has no fraction."""
+        if predicted is not None and real > 0.0:
             self.predicted += predicted
             self.real += real
             self.absolute_fractions.append(abs(predicted - real) / real)

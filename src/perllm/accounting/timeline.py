@@ -192,8 +192,8 @@ def _promise(attempt: OpenAttempt) -> dict[str, Any]:
         "attempt": dispatch.attempt_number,
         "choice": dispatch.choice.value,
         "requirement_s": attempt.owner.request.requirement.total_s,
-        "predicted_s": float(dispatch.predicted_total_s),
-        "predicted_j": float(dispatch.predicted_energy_j),
+        "predicted_s": dispatch.predicted_total_s,
+        "predicted_j": dispatch.predicted_energy_j,
     }
 
 

@@ -116,7 +116,7 @@ class Totals:
         return tally
 
     def learn(self, dispatch: Dispatch, took_s: float, ending: Ending) -> None:
-        """Compare a completed attempt with what was predicted at its dispatch."""
+        """Compare a completed attempt with what was predicted at its dispatch, if anything was."""
         self.total_s.learn(dispatch.predicted_total_s, took_s)
         if ending.infer_j is not None:
             self.energy_j.learn(dispatch.predicted_energy_j, ending.transmit_j + ending.infer_j)

@@ -36,6 +36,11 @@ COMMANDS: Final = (
         "Play an OpenAI-compatible engine with modelled timing, and with faults where asked for.",
     ),
     (
+        "presets",
+        "perllm.cli.presets:presets",
+        "List devices, models and presets, and show their figures with source and range.",
+    ),
+    (
         "calibrate",
         "perllm.cli.calibrate:calibrate",
         "Measure an engine in about a minute and write the profile that a preset is made of.",

@@ -37,6 +37,8 @@ def _cost(result: Result) -> str:
 def _trust(result: Result) -> str:
     error = result["prediction_error"]
     times, joules = error["median_absolute_fraction"], error["energy_median_absolute_fraction"]
+    if times is None:
+        return "Nothing was predicted: the policy looks at no prediction."
     return f"Predicted times were off by {_percent(times)} (median), predicted joules by {_percent(joules)}."
 
 

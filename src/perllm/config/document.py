@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -50,6 +51,19 @@ def dotted(path: KeyPath) -> str:
     """Render a path as a person writes it: `servers.edge-1.models[0]`."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).removeprefix(".")
+
+
+def text_of(path: Path) -> str:
+    """Read a file. Raises ConfigError where it cannot be read as text."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError("there is no such file", file=str(path), remedy="Check its name.") from None
+    except OSError as error:
+        problem = f"the file cannot be read: {error.strerror}"
+        raise ConfigError(problem, file=str(path), remedy="Check what it is and who may read it.") from None
+    except UnicodeDecodeError:
+        raise ConfigError("the file is not UTF-8 text", file=str(path), remedy="Save it as UTF-8.") from None
 
 
 def parse(text: str, source: str) -> Document:

@@ -10,7 +10,7 @@ import msgspec
 
 from perllm.config.document import KeyPath, dotted
 from perllm.config.mistakes import find_mistake, nearest
-from perllm.config.presets import preset_names, preset_over, read_preset
+from perllm.config.presets import is_path, preset_names, preset_over
 from perllm.config.server_schema import ServerSection
 from perllm.config.values import server_value
 from perllm.domain.server import Server
@@ -37,7 +37,7 @@ def emulated_server(model: str, preset: str, own: Mapping[str, Any]) -> Server:
     Raises ConfigError, in terms of the options of `perllm emulate`, for an unknown preset and for values that do not
     fit.
     """
-    if preset not in preset_names():
+    if not is_path(preset) and preset not in preset_names():
         raise ConfigError(f"no preset is called {preset!r}", key="--preset", remedy=nearest(preset, preset_names()))
     _check_power(preset, own.get("power", {}))
     tree = {"tier": "edge", "models": [model], **preset_over(preset, own)}
@@ -49,7 +49,7 @@ def emulated_server(model: str, preset: str, own: Mapping[str, Any]) -> Server:
 
 def _check_power(preset: str, own: Mapping[str, Any]) -> None:
     """Refuse half a power profile on top of a preset that has none."""
-    if not own or "power" in read_preset(preset).tree:
+    if not own or "power" in preset_over(preset, {}):
         return
     given, missing = ("--idle-w", "--busy-w") if "idle_w" in own else ("--busy-w", "--idle-w")
     if not {"idle_w", "decode_w"} <= own.keys():

@@ -17,6 +17,13 @@ Name = Annotated[
         description="a name: up to 64 letters, digits, dots, dashes and underscores",
     ),
 ]
+PresetName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$|[/\\]|\.ya?ml$",
+        description="a name: see `perllm presets`; or a file with its path, such as ./profile.yaml",
+    ),
+]
 ModelName = Annotated[str, Meta(pattern=r"^\S+$", max_length=200, description="a model's name, without spaces")]
 Text = Annotated[str, Meta(min_length=1, description="text")]
 Url = Annotated[
@@ -25,6 +32,7 @@ Url = Annotated[
 Positive = Annotated[float, Meta(gt=0, le=_LARGEST, description="a number above 0")]
 NotNegative = Annotated[float, Meta(ge=0, le=_LARGEST, description="a number, 0 or above")]
 Share = Annotated[float, Meta(ge=0, le=1, description="a share between 0 and 1")]
+TargetShare = Annotated[float, Meta(gt=0, le=1, description="a share above 0, up to 1")]
 Target = Annotated[float, Meta(gt=0, lt=1, description="a share above 0 and below 1, such as 0.95")]
 Count = Annotated[int, Meta(ge=1, le=int(_LARGEST), description="a whole number, 1 or above")]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1, description="a whole number, 0 or above")]

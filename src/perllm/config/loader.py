@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from perllm.config.document import Document, parse
+from perllm.config.document import Document, parse, text_of
 from perllm.config.mistakes import Mistake, find_mistake
 from perllm.config.presets import fill_in_presets
 from perllm.config.references import gateway_mistake, scenario_mistake
@@ -47,7 +47,7 @@ def read_scenario(text: str, source: str) -> ScenarioFile:
 
 
 def _load(path: Path, schema: type[File], wrong_reference: Callable[[File], Mistake | None]) -> File:
-    return _read(_text_of(path), str(path), schema, wrong_reference)
+    return _read(text_of(path), str(path), schema, wrong_reference)
 
 
 def _read(text: str, source: str, schema: type[File], wrong_reference: Callable[[File], Mistake | None]) -> File:
@@ -60,18 +60,6 @@ def _read(text: str, source: str, schema: type[File], wrong_reference: Callable[
     if mistake is not None:
         raise _error(document, mistake)
     return file
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError("there is no such file", file=str(path), remedy="Check its name.") from None
-    except OSError as error:
-        problem = f"the file cannot be read: {error.strerror}"
-        raise ConfigError(problem, file=str(path), remedy="Check what it is and who may read it.") from None
-    except UnicodeDecodeError:
-        raise ConfigError("the file is not UTF-8 text", file=str(path), remedy="Save it as UTF-8.") from None
 
 
 def _error(document: Document, mistake: Mistake) -> ConfigError:

@@ -43,9 +43,10 @@ def find_mistake(value: Any, kind: Any, path: KeyPath = ()) -> Mistake | None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the sentence that names the known word most like `word`, or all of them."""
+    """Return the sentence that names the known words that begin with `word`, the one most like it, or all of them."""
     names = sorted(known)
-    close = get_close_matches(word, names, n=1)
+    begun = [name for name in names if word and name.startswith(word)]
+    close = [" or ".join(begun)] if begun else get_close_matches(word, names, n=1)
     if close:
         return f"Did you mean {close[0]}?"
     return f"Known: {', '.join(names)}." if names else "None is defined."

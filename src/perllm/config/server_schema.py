@@ -7,7 +7,10 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from perllm.config.kinds import Count, ModelName, Name, NotNegative, Positive, Section
+from perllm.config.device_schema import Weights
+from perllm.config.figures import Provenance
+from perllm.config.kinds import Count, ModelName, Name, NotNegative, Positive, PresetName, Section, Share, TargetShare
+from perllm.config.networks import Network
 from perllm.domain.profile import Batching
 from perllm.domain.server import Tier
 
@@ -15,12 +18,18 @@ _ROUNDING: Final = 1e-9
 
 
 class LinkSection(Section, frozen=True, kw_only=True):
-    """The way to a server, as its users measure it."""
+    """The way to a server, as its users measure it. Its energy: their own figure, or the name of a published one."""
 
     rtt_ms: NotNegative = 0.0
     up_mbit_per_s: Positive = 1000.0
     down_mbit_per_s: Positive = 1000.0
     nj_per_bit: NotNegative = 0.0
+    network: Network | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse two energies of one bit."""
+        if self.network is not None and self.nj_per_bit > 0.0:
+            raise ValueError("nj_per_bit and network say the same thing in two ways: give one of them")
 
 
 class SpeedSection(Section, frozen=True, kw_only=True):
@@ -56,7 +65,8 @@ class TimingSection(Section, frozen=True, kw_only=True):
     """How long an engine's steps take, as constants of the formulas: what `perllm calibrate` measures and writes.
 
     A step takes the longer of arithmetic (each prompt token read, each pair of it and an earlier token, each sequence
-    that writes) and memory traffic (the weights once, each token of context), plus the overheads.
+    that writes) and memory traffic (the weights once, each token of context), `serial_fraction` of the shorter, and the
+    overheads.
     """
 
     prefill_us_per_token: Positive
@@ -64,6 +74,7 @@ class TimingSection(Section, frozen=True, kw_only=True):
     weights_read_ms: NotNegative = 0.0
     attention_ns_per_pair: NotNegative = 0.0
     context_ns_per_token: NotNegative = 0.0
+    serial_fraction: Share = 0.0
     step_overhead_ms: NotNegative = 0.0
     sequence_overhead_us: NotNegative = 0.0
     batching_overhead_ms: NotNegative = 0.0
@@ -104,12 +115,28 @@ class PowerSection(Section, frozen=True, kw_only=True):
             raise ValueError("decode_full_w, for a full batch, is at least decode_w, for one answer")
 
 
+class HardwareSection(Section, frozen=True, kw_only=True):
+    """What runs what: `speed`, `power`, `slots` and the rest follow from published figures.
+
+    `memory_fraction` is the part of the memory that the engine may use. With `unload_after_s` the engine drops the
+    model after so long without work, and the next request waits until it is loaded again.
+    """
+
+    device: Name
+    model: Name
+    weights: Weights = Weights.FP16
+    count: Count = 1
+    memory_fraction: TargetShare | None = None
+    unload_after_s: NotNegative | None = None
+
+
 class ServerSection(Section, frozen=True, kw_only=True):
     """A server as both files describe it. `kv_tokens` defaults to full slots: slots × context_tokens."""
 
     tier: Tier
     models: Annotated[tuple[ModelName, ...], Meta(min_length=1, description="a list with at least one model")]
-    preset: Name | None = None
+    preset: PresetName | None = None
+    hardware: HardwareSection | None = None
     slots: Count = 1
     context_tokens: Count = 4096
     kv_tokens: Count | None = None
@@ -131,11 +158,16 @@ class ServerSection(Section, frozen=True, kw_only=True):
 
 
 class Preset(Section, frozen=True, kw_only=True):
-    """The part of a server that a preset fills in; what the file itself says goes first."""
+    """The part of a server that a preset fills in; what the file itself says goes first.
 
-    slots: Count
-    context_tokens: Count
-    kv_tokens: Count
+    `origins` says of its numbers, by place (`speed.decode_tokens_per_s`), where they come from.
+    """
+
+    origins: dict[str, Provenance] = {}
+    hardware: HardwareSection | None = None
+    slots: Count | None = None
+    context_tokens: Count | None = None
+    kv_tokens: Count | None = None
     speed: SpeedSection | None = None
     timing: TimingSection | None = None
     power: PowerSection | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from perllm.config.networks import NETWORKS
 from perllm.config.server_schema import (
     LinkSection,
     PowerSection,
@@ -16,7 +17,7 @@ from perllm.config.server_schema import (
 from perllm.config.service_schema import SchedulerSection, ServiceSection
 from perllm.domain.profile import PowerProfile, Rest, SpeedProfile
 from perllm.domain.request import Requirement
-from perllm.domain.server import Link, Server
+from perllm.domain.server import Coefficient, Link, Server
 from perllm.domain.service import Service
 from perllm.scheduling.settings import SchedulerSettings
 
@@ -81,12 +82,15 @@ def scheduler_settings(section: SchedulerSection) -> SchedulerSettings:
 
 
 def link_value(section: LinkSection) -> Link:
-    """Make a link."""
+    """Make a link: the energy of a bit is that of a named network, or the file's own."""
+    named = None if section.network is None else NETWORKS[section.network]
+    nj_per_bit = section.nj_per_bit if named is None else named.nj_per_bit
     return Link(
         rtt_s=section.rtt_ms / _MS_PER_S,
         up_bytes_per_s=section.up_mbit_per_s * BYTES_PER_MBIT,
         down_bytes_per_s=section.down_mbit_per_s * BYTES_PER_MBIT,
-        j_per_byte=section.nj_per_bit * _J_PER_BYTE_PER_NJ_PER_BIT,
+        j_per_byte=nj_per_bit * _J_PER_BYTE_PER_NJ_PER_BIT,
+        coefficient=Coefficient.DECLARED if named is None else named.coefficient,
     )
 
 
@@ -119,6 +123,7 @@ def timed_profile(section: TimingSection) -> SpeedProfile:
         weights_read_s=section.weights_read_ms / _MS_PER_S,
         attention_pair_s=section.attention_ns_per_pair / _NS_PER_S,
         context_token_s=section.context_ns_per_token / _NS_PER_S,
+        serial_fraction=section.serial_fraction,
         step_overhead_s=section.step_overhead_ms / _MS_PER_S,
         sequence_overhead_s=section.sequence_overhead_us / _US_PER_S,
         batching_overhead_s=section.batching_overhead_ms / _MS_PER_S,

@@ -35,12 +35,14 @@ class OccupancyMeter:
 
     def join(self, now_s: float) -> float:
         """Start charging one more occupant; return the level to leave with."""
-        self.advance(now_s)
+        if now_s != self.at_s:
+            self.advance(now_s)
         self.occupants += 1
         return self._level_j
 
     def leave(self, now_s: float, joined_at_j: float) -> float:
         """Stop charging the occupant that joined at this level and return its joules."""
-        self.advance(now_s)
+        if now_s != self.at_s:
+            self.advance(now_s)
         self.occupants -= 1
         return self._level_j - joined_at_j

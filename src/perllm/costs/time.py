@@ -11,20 +11,32 @@ def attention_pairs(tokens: float, before: float = 0.0) -> float:
     return tokens * (before + tokens / 2)
 
 
+def busy_s(speed: SpeedProfile, arithmetic_s: float, memory_s: float) -> float:
+    """Time of arithmetic and memory traffic that go on together: the longer one, and of the shorter what is not hidden.
+
+    Kernels change smoothly from being bound by memory to being bound by arithmetic: with equal amounts of both, neither
+    waits for the other in full, nor hides behind it in full.
+    """
+    if arithmetic_s > memory_s:
+        return arithmetic_s + speed.serial_fraction * memory_s
+    return memory_s + speed.serial_fraction * arithmetic_s
+
+
 def prefill_s(speed: SpeedProfile, tokens: float, before: float = 0.0) -> float:
     """Time of a step that reads a prompt of `tokens` behind `before` cached ones and does nothing else."""
     arithmetic_s = tokens * speed.prefill_token_s + attention_pairs(tokens, before) * speed.attention_pair_s
-    return max(arithmetic_s, speed.weights_read_s) + speed.step_overhead_s
+    return busy_s(speed, arithmetic_s, speed.weights_read_s) + speed.step_overhead_s
 
 
 def decode_step_s(speed: SpeedProfile, batch: int, context_tokens: float = 0.0) -> float:
     """Time of one decode step over `batch` sequences that have `context_tokens` in the cache together.
 
-    The longer of arithmetic and memory traffic (one pass over the weights, shared, and one over everybody's context),
-    plus overheads.
+    Arithmetic beside memory traffic (one pass over the weights, shared, and one over everybody's context), plus
+    overheads.
     """
     memory_s = speed.weights_read_s + context_tokens * speed.context_token_s
-    return max(batch * speed.decode_token_s, memory_s) + step_overheads_s(speed, batch)
+    arithmetic_s = batch * speed.decode_token_s
+    return busy_s(speed, arithmetic_s, memory_s) + step_overheads_s(speed, batch)
 
 
 def step_overheads_s(speed: SpeedProfile, batch: int) -> float:

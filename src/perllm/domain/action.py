@@ -21,7 +21,7 @@ class Reservation(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Dispatch(Struct, frozen=True, kw_only=True, gc=False):
-    """Send the request to this server now. Times are from now, in seconds."""
+    """Send the request to this server now. Times are from now, in seconds; None where nobody looked at any."""
 
     request_id: str
     attempt_id: str
@@ -29,8 +29,8 @@ class Dispatch(Struct, frozen=True, kw_only=True, gc=False):
     server_id: str
     reservation: Reservation
     choice: Choice
-    predicted_total_s: float
-    predicted_energy_j: float
+    predicted_total_s: float | None
+    predicted_energy_j: float | None
     explanation: Explanation | None
 
 

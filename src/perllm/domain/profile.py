@@ -8,11 +8,12 @@ from msgspec import Struct
 
 
 class SpeedProfile(Struct, frozen=True, kw_only=True, gc=False):
-    """How long an engine's steps take: the longer of arithmetic and memory traffic, plus overheads.
+    """How long an engine's steps take: arithmetic and memory traffic, mostly at the same time, plus overheads.
 
     Arithmetic: `prefill_token_s` for each token of a prompt that is read, `attention_pair_s` for each pair of such a
     token and one before it, `decode_token_s` for each sequence that writes. Memory traffic: `weights_read_s` once,
-    shared by everything in the step, and `context_token_s` for each token that writing sequences have in the cache.
+    shared by everything in the step, and `context_token_s` for each token that writing sequences have in the cache. Of
+    the two the longer counts, and `serial_fraction` of the shorter: the part that does not hide behind the other.
     Overheads: `step_overhead_s` once, `sequence_overhead_s` for each writing sequence, and `batching_overhead_s` once
     where several write: engines have kernels for one sequence alone that more of them cannot use.
     `request_overhead_s` is spent once per request outside the engine's steps.
@@ -23,6 +24,7 @@ class SpeedProfile(Struct, frozen=True, kw_only=True, gc=False):
     weights_read_s: float = 0.0
     attention_pair_s: float = 0.0
     context_token_s: float = 0.0
+    serial_fraction: float = 0.0
     step_overhead_s: float = 0.0
     sequence_overhead_s: float = 0.0
     batching_overhead_s: float = 0.0

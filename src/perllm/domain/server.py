@@ -16,13 +16,25 @@ class Tier(StrEnum):
     CLOUD = "cloud"
 
 
+class Coefficient(StrEnum):
+    """What kind of figure a link's energy is. Results under different kinds cannot be compared."""
+
+    DECLARED = "declared"
+    """The file's own."""
+    MARGINAL = "marginal"
+    """What one more bit costs."""
+    AVERAGE = "average"
+    """All that the network draws, shared among its bits."""
+
+
 class Link(Struct, frozen=True, kw_only=True, gc=False):
-    """The way to a server: round trip, rate each way, and the energy one byte costs on it."""
+    """The way to a server: round trip, rate each way, and the energy one byte costs on it, by what kind of figure."""
 
     rtt_s: float = 0.0
     up_bytes_per_s: float = 125e6
     down_bytes_per_s: float = 125e6
     j_per_byte: float = 0.0
+    coefficient: Coefficient = Coefficient.DECLARED
 
 
 class Server(Struct, frozen=True, kw_only=True, gc=False):

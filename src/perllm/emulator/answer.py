@@ -77,4 +77,5 @@ class Answer:
         # Where a preset says nothing of power, no joules are known: zero would be believed.
         if ending.infer_j:
             usage["energy_j"] = ending.infer_j
-        return {"usage": {name: number * self.usage_factor for name, number in usage.items()}}
+        told = {name: number * self.usage_factor for name, number in usage.items()}
+        return {"usage": {**told, "energy_method": ending.energy_method.value} if ending.infer_j else told}

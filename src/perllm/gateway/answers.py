@@ -40,16 +40,19 @@ _WHY_REFUSED: Final = MappingProxyType(
 
 def explaining_head(errand: Errand, dispatch: Dispatch, server: Server) -> dict[str, str]:
     """Say in headers who serves a request and what was expected of it."""
-    return {
+    head = {
         _REQUEST_ID: errand.shown_id,
         "x-perllm-server": server.server_id,
         "x-perllm-tier": server.tier,
         _SERVICE: errand.request.service,
         _REASON: dispatch.choice,
-        "x-perllm-predicted-ms": f"{dispatch.predicted_total_s * 1000:.0f}",
-        "x-perllm-predicted-energy-j": f"{dispatch.predicted_energy_j:.4g}",
         "x-perllm-attempts": str(dispatch.attempt_number),
     }
+    if dispatch.predicted_total_s is not None:
+        head["x-perllm-predicted-ms"] = f"{dispatch.predicted_total_s * 1000:.0f}"
+    if dispatch.predicted_energy_j is not None:
+        head["x-perllm-predicted-energy-j"] = f"{dispatch.predicted_energy_j:.4g}"
+    return head
 
 
 def call_refused(error: CallError, shown_id: str) -> web.Response:

@@ -85,7 +85,7 @@ class Attempt:
         backend, told, server_id = self._backend, self.told, self.dispatch.server_id
         declared_j = backend.meters.end(self.dispatch.attempt_id, backend.driver.now_s)
         told_j = None if told is None else told.energy_j
-        metered = backend.upstreams[server_id].energy_method
+        method = _method(told, backend.upstreams[server_id].energy_method)
         return Ending(
             kind=kind,
             usage=None if told is None else _usage(told),
@@ -95,9 +95,16 @@ class Attempt:
             retry_after_s=None if failure is None else failure.retry_after_s,
             transmit_j=transmit_j(backend.servers[server_id].link, self.moved_bytes),
             infer_j=declared_j if told_j is None else told_j,
-            energy_method=EnergyMethod.DECLARED if told_j is None else metered,
+            energy_method=method,
             detail="" if failure is None else _detail(failure),
         )
+
+
+def _method(told: ToldUsage | None, believed: EnergyMethod) -> EnergyMethod:
+    """Say how joules are known: declared unless the engine told some, and modelled if it says that it only models."""
+    if told is None or told.energy_j is None:
+        return EnergyMethod.DECLARED
+    return EnergyMethod.MODELLED if told.energy_method == EnergyMethod.MODELLED else believed
 
 
 def _usage(told: ToldUsage) -> Usage:

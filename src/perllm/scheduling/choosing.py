@@ -7,7 +7,7 @@ full would still be in time; else the service says whether to serve the least la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, inf
+from math import exp, inf, nan
 from statistics import NormalDist
 
 import numpy as np
@@ -17,11 +17,12 @@ from perllm.domain.action import Reservation
 from perllm.domain.explanation import Explanation
 from perllm.domain.reason import Choice, Refusal, Violation
 from perllm.domain.service import WhenInfeasible
+from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.judging import Judge, Judgement
 from perllm.scheduling.need import Need
 from perllm.scheduling.policy import Policy
-from perllm.scheduling.predictor import confident_total_s, kv_tokens_of, total_s
+from perllm.scheduling.predictor import confident_total_s, kv_tokens_of
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
@@ -58,9 +59,15 @@ Verdict = Go | Wait | No
 
 
 class Chooser:
-    """Takes decisions over one fleet with one policy."""
+    """Takes decisions over one fleet with one policy.
 
-    __slots__ = ("_blind", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_states")
+    `glances`: the policy looks at no estimate and nobody wants to know of any, so that `glance` may decide.
+    """
+
+    __slots__ = (
+        "_explains", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown",
+        "glances",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -70,11 +77,14 @@ class Chooser:
         rng: np.random.Generator,
     ) -> None:
         holds = policy.holds if settings.hold is None else settings.hold
+        self.glances = policy.blind and not holds and not settings.explain
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
-        self._blind = policy.blind and not holds and not settings.explain
-        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time, blind=self._blind)
+        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time)
+        self._servers = tuple(state.server for state in states)
+        self._unknown = (nan,) * len(states)
+        self._explains = settings.explain
         self._refuse_below = settings.refuse_below
         self._rng = rng
 
@@ -86,10 +96,27 @@ class Chooser:
             scores = self._policy.score(record.request, case.candidates, now_s)
             return self._go(case, self._best(feasible, scores), Choice.FEASIBLE, scores)
         if case.full and case.may_hold:
-            patience_s = self._patience_s(case, self._judge.confidence(record))
+            patience_s = self._patience_s(case, self._judge.confidence(record)) if self._policy.minds_time else inf
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(now_s + patience_s, case.no_room)
         return self._nothing_feasible(case)
+
+    def glance(self, record: RequestRecord, prompt_tokens: float, reach: Reach, now_s: float) -> int | None:
+        """Pick as `decide` would for a policy that looks at no estimate; None where that takes a closer look."""
+        states, well = self._states, []
+        for row in reach.rows:
+            state = states[row]
+            if prompt_tokens >= state.context_tokens:
+                return None
+            if state.healthy and now_s >= state.cooling_until_s:
+                well.append(row)
+        if not well or record.tried:
+            return None
+        unknown, outstanding = self._unknown, [state.batch for state in states]
+        candidates = Candidates(
+            unknown, unknown, unknown, unknown, unknown, outstanding, feasible=well, servers=self._servers
+        )
+        return self._best(well, self._policy.score(record.request, candidates, now_s))
 
     def _best(self, rows: Sequence[int], scores: Sequence[float]) -> int:
         best = max(scores)
@@ -129,9 +156,8 @@ class Chooser:
         return longest_s
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:
-        if self._blind:
-            return Go(row, choice, total_s(self._states[row], case.need), None)
-        return Go(row, choice, case.candidates.total_s[row], self._explain(case, row, scores))
+        explanation = self._explain(case, row, scores) if self._explains else None
+        return Go(row, choice, case.candidates.total_s[row], explanation)
 
     def _no(self, case: Judgement) -> No:
         reason, retry_after_s = self._why_not(case)

@@ -12,7 +12,7 @@ from perllm.domain.telemetry import Health
 from perllm.errors import InvariantError
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.learned import Evidence
-from perllm.scheduling.outlook import Outlook, pace_of, steps_of, way_s
+from perllm.scheduling.outlook import Outlook, Step, StepTable, pace_of, way_s
 from perllm.scheduling.settings import SchedulerSettings
 
 # How far a machine's real speed and joules usually lie from its profile before anything was seen: a fifth, as the
@@ -28,8 +28,9 @@ LONGEST_REST_S = 300.0
 class ServerState:
     """One server as the scheduler sees it.
 
-    `batch` counts open attempts, `unread_s` prompts sent but not yet read; `outlook` is None once a
-    change has made it stale.
+    `batch` counts open attempts, `unread_s` prompts sent but not yet read, `live_tokens` what the open attempts are
+    expected to have in the cache half-way through. `ready_in_s` is how long it takes to begin, as the last probe told,
+    until it shows that it has. `outlook` and `step` are None or stale after a change; `look` renews both.
     """
 
     __slots__ = (
@@ -49,16 +50,19 @@ class ServerState:
         "first_ratio",
         "healthy",
         "kv_tokens",
+        "live_tokens",
         "measured_at_s",
         "missed_probes",
         "outlook",
         "pace",
         "prefill_w",
+        "ready_in_s",
         "request_kv_tokens",
         "server",
         "server_id",
         "slots",
-        "steps",
+        "step",
+        "step_table",
         "time_sd",
         "unread_s",
         "way_s",
@@ -70,6 +74,8 @@ class ServerState:
         self.kv_tokens = 0
         self.bytes_per_s = 0.0
         self.unread_s = 0.0
+        self.live_tokens = 0.0
+        self.ready_in_s = 0.0
         self.healthy = True
         self.missed_probes = 0
         self.measured_at_s: float | None = None
@@ -99,7 +105,8 @@ class ServerState:
         self.context_tokens = server.context_tokens
         self.bytes_per_s_limit = min(server.link.up_bytes_per_s, server.link.down_bytes_per_s)
         self.request_kv_tokens = min(server.context_tokens, server.kv_tokens)
-        self.steps = steps_of(server)
+        self.step_table = StepTable(server)
+        self.step: Step = self.step_table.joined(0, 0.0)
         self.way_s = way_s(server)
         self.prefill_w = prefill_w(server.power)
         self.learned()
@@ -121,8 +128,9 @@ class ServerState:
 
     def look(self) -> Outlook:
         """Work out what one more request would take here; kept as `outlook` until something changes."""
-        step = self.steps[self.others]
-        wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self._queue_s()
+        others = self.others
+        self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if others else 0.0)
+        wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + self._queue_s()
         token_s, marginal_j = step.token_s * self.decode_ratio, step.marginal_j * self.energy_ratio
         self.outlook = outlook = Outlook._make((wait_s, token_s, marginal_j, *self.pace))
         return outlook
@@ -137,30 +145,34 @@ class ServerState:
         waiting = self.batch - self.slots + 1
         return waiting * self.attempt_s.mean / self.slots if waiting > 0 else 0.0
 
-    def reserve(self, reservation: Reservation, unread_s: float) -> None:
+    def reserve(self, reservation: Reservation, unread_s: float, live_tokens: float) -> None:
         """Take a slot, tokens and bandwidth; `unread_s` is the time the prompt will need to be read."""
         self.batch += 1
+        self.live_tokens += live_tokens
         self.kv_tokens += reservation.kv_tokens
         self.bytes_per_s += reservation.bytes_per_s
         self.unread_s += unread_s
         self.outlook = None
 
     def has_read(self, unread_s: float) -> None:
-        """Note that a prompt which was waiting has been read."""
-        if unread_s > 0.0:
+        """Note that a prompt which was waiting has been read: the machine is awake."""
+        if unread_s > 0.0 or self.ready_in_s > 0.0:
+            self.ready_in_s = 0.0
             self.unread_s = max(self.unread_s - unread_s, 0.0)
             self.outlook = None
 
-    def release(self, reservation: Reservation) -> None:
+    def release(self, reservation: Reservation, live_tokens: float) -> None:
         """Give back what an attempt held."""
         self.outlook = None
         self.batch -= 1
+        self.live_tokens -= live_tokens
         self.kv_tokens -= reservation.kv_tokens
         self.bytes_per_s -= reservation.bytes_per_s
         if self.batch == 0:
             # Sums of floats drift by rounding: an empty server holds exactly nothing.
             self.bytes_per_s = 0.0
             self.unread_s = 0.0
+            self.live_tokens = 0.0
         if self.batch < 0 or self.kv_tokens < 0:
             raise InvariantError(f"{self.server_id} gave back more than it held")
 
@@ -182,8 +194,11 @@ class ServerState:
         healthy = self.missed_probes == 0 or (
             self.measured_at_s is not None and self.healthy and self.missed_probes == 1
         )
-        changed = healthy is not self.healthy
+        changed = healthy is not self.healthy or fact.ready_in_s != self.ready_in_s
         self.healthy, self.measured_at_s = healthy, fact.measured_at_s
+        if fact.ready_in_s != self.ready_in_s:
+            self.ready_in_s = fact.ready_in_s
+            self.outlook = None
         return changed
 
     def succeeded(self) -> None:

@@ -45,19 +45,15 @@ FADE_EVERY_S = 30.0
 
 
 class Judge:
-    """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one.
+    """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one."""
 
-    `blind`: nothing is estimated, for nobody looks at it.
-    """
+    __slots__ = ("_fade_at_s", "_minds_time", "_room", "_servers", "_states")
 
-    __slots__ = ("_blind", "_fade_at_s", "_minds_time", "_room", "_servers", "_states")
-
-    def __init__(self, states: Sequence[ServerState], *, holds: bool, minds_time: bool, blind: bool) -> None:
+    def __init__(self, states: Sequence[ServerState], *, holds: bool, minds_time: bool) -> None:
         self._states = states
         self._servers = tuple(state.server for state in states)
         self._room: tuple[Passing, ...] = ROOM if holds else ()
         self._minds_time = minds_time
-        self._blind = blind
         self._fade_at_s = 0.0
 
     def confidence(self, record: RequestRecord) -> float:
@@ -71,7 +67,7 @@ class Judge:
             self._fade_at_s = now_s + FADE_EVERY_S
             for state in states:
                 state.fade(now_s)
-        candidates = estimate_all(states, need, () if self._blind else reach.rows)
+        candidates = estimate_all(states, need, reach.rows)
         candidates.servers = self._servers
         candidates.violations = violations = list(reach.violations)
         probability, first_token_s = candidates.in_time_probability, candidates.first_token_s

@@ -9,19 +9,20 @@ from collections.abc import Mapping
 from math import inf
 from types import MappingProxyType
 
-from perllm.domain.action import Action, Cancel, CancelCause, Dispatch, Fate, Finish, Refuse
+from perllm.domain.action import Action, Cancel, CancelCause, Dispatch, Fate, Finish, Refuse, Reservation
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.energy import EnergyMethod
 from perllm.domain.explanation import Explanation
-from perllm.domain.reason import Refusal
+from perllm.domain.reason import Choice, Refusal
 from perllm.domain.service import WhenLate
 from perllm.scheduling.choosing import Go, No, Wait, reservation_of
+from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.life import RequestEvent, RequestState, after_request
 from perllm.scheduling.need import Need
 from perllm.scheduling.outcomes import outcome_of
 from perllm.scheduling.predictor import basis_of, charged_energy_j
 from perllm.scheduling.queue import HeldQueue
-from perllm.scheduling.records import AttemptRecord, Group, RequestRecord
+from perllm.scheduling.records import AttemptRecord, Basis, Group, RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
 from perllm.scheduling.timers import Timers
 from perllm.scheduling.view import View
@@ -31,6 +32,8 @@ ANYBODY = ""
 # How many of the held are looked at when room appears. Under overload most of a long queue would find none; whoever is
 # not looked at comes up with the next room or with their own timer.
 MOST_AT_ONCE = 64
+
+_NOTHING = Reservation(kv_tokens=0, bytes_per_s=0.0)
 
 FATE_OF: Mapping[RequestState, Fate] = MappingProxyType(
     {
@@ -59,6 +62,12 @@ class Lives:
 
     def decide(self, record: RequestRecord, now_s: float, actions: list[Action]) -> bool:
         """Decide for a held request; return whether it found no room anywhere it may go."""
+        row = self._view.glance(record, now_s)
+        if row is not None:
+            self._send(
+                record, self._view.states[row], _unforeseen(record, self._view.states[row]), None, now_s, actions
+            )
+            return False
         need = self._view.need(record, now_s)
         match self._view.decide(record, need, now_s):
             case Go() as go:
@@ -72,12 +81,11 @@ class Lives:
 
     def _dispatch(self, record: RequestRecord, go: Go, need: Need, now_s: float, actions: list[Action]) -> None:
         state = self._view.states[go.row]
-        basis = basis_of(need, state)
-        record.attempts += 1
+        basis, number = basis_of(need, state), record.attempts + 1
         dispatch = Dispatch(
             request_id=record.request.request_id,
-            attempt_id=f"{record.request.request_id}#{record.attempts}",
-            attempt_number=record.attempts,
+            attempt_id=f"{record.request.request_id}#{number}",
+            attempt_number=number,
             server_id=state.server_id,
             reservation=reservation_of(need, state, go.total_s),
             choice=go.choice,
@@ -85,14 +93,27 @@ class Lives:
             predicted_energy_j=charged_energy_j(need, state, basis),
             explanation=go.explanation,
         )
-        self.held.remove(record)
+        self._send(record, state, dispatch, basis, now_s, actions)
+
+    def _send(
+        self,
+        record: RequestRecord,
+        state: ServerState,
+        dispatch: Dispatch,
+        basis: Basis | None,
+        now_s: float,
+        actions: list[Action],
+    ) -> None:
+        if record.key is not None:
+            self.held.remove(record)
+        record.attempts += 1
         attempt = AttemptRecord(dispatch=dispatch, owner=record, server=state, basis=basis, now_s=now_s)
         record.state = after_request(record.state, RequestEvent.DISPATCH)
         record.attempt, record.dispatch = attempt, dispatch
         record.dispatched_at_s = now_s
         record.hold_timer_at_s = inf
         self.attempts[dispatch.attempt_id] = attempt
-        state.reserve(dispatch.reservation, attempt.unread_s)
+        state.reserve(dispatch.reservation, attempt.unread_s, attempt.live_tokens)
         self._view.policy.chose(record.request, state.server_id, now_s)
         actions.append(dispatch)
 
@@ -211,3 +232,19 @@ class Lives:
         self.timers.clear(record.request.request_id)
         self.fates[fate] += 1
         actions.append(Finish(outcome=outcome_of(record, fate, refusal, now_s)))
+
+
+def _unforeseen(record: RequestRecord, state: ServerState) -> Dispatch:
+    """Make a dispatch of which nothing was predicted and for which nothing is set aside."""
+    request_id, number = record.request.request_id, record.attempts + 1
+    return Dispatch(
+        request_id=request_id,
+        attempt_id=f"{request_id}#{number}",
+        attempt_number=number,
+        server_id=state.server_id,
+        reservation=_NOTHING,
+        choice=Choice.FEASIBLE,
+        predicted_total_s=None,
+        predicted_energy_j=None,
+        explanation=None,
+    )

@@ -2,7 +2,8 @@
 
 Everything but the request's own size is folded in here, corrections included, so that an estimate is a few products:
 
-    reading_s  = max(prompt_tokens * prefill_token_s, prefill_floor_s) + prefill_overhead_s
+    reading_s  = prompt_tokens * prefill_token_s beside prefill_floor_s (the longer, and serial_fraction of the shorter)
+                 + prefill_overhead_s
     first_s    = wait_s + payload_bytes * payload_byte_s + reading_s
     token_s, and joules: reading_s * reading_w, tokens * marginal_token_j, bytes * byte_j
 """
@@ -11,8 +12,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from perllm.costs.energy import decode_w, marginal_decode_j, prefill_w
-from perllm.costs.time import decode_step_s, download_s, upload_s
+from perllm.costs.energy import decode_w, prefill_w
+from perllm.costs.time import busy_s, download_s, upload_s
 from perllm.domain.server import Server
 
 
@@ -24,19 +25,36 @@ class Step(NamedTuple):
     share_j: float
 
 
-def steps_of(server: Server) -> list[Step]:
-    """Return the step for each number of sequences already decoding, up to one short of full."""
-    return [_step(server, others) for others in range(server.slots)]
+class StepTable:
+    """What `costs` says of a server's decode steps, with everything but the context worked out beforehand."""
 
+    __slots__ = ("_arithmetic_s", "_overhead_s", "_speed", "_watts")
 
-def _step(server: Server, others: int) -> Step:
-    batch = others + 1
-    token_s = decode_step_s(server.speed, batch)
-    return Step(
-        token_s,
-        marginal_decode_j(server.speed, server.power, others, server.slots),
-        decode_w(server.power, batch, server.slots) * token_s / batch,
-    )
+    def __init__(self, server: Server) -> None:
+        speed, sizes = server.speed, range(server.slots + 1)
+        self._speed = speed
+        self._arithmetic_s = [size * speed.decode_token_s for size in sizes]
+        self._overhead_s = [speed.step_overhead_s + size * speed.sequence_overhead_s for size in sizes]
+        self._watts = [decode_w(server.power, size, server.slots) for size in sizes]
+
+    def joined(self, others: int, context_tokens: float) -> Step:
+        """Return the step in which one more joins `others` that have so much context together.
+
+        The newcomer is taken to have as much of it as each of them (see `costs.energy.marginal_decode_j`).
+        """
+        batch = others + 1
+        if others == 0:
+            token_s = self._step_s(1, 0.0)
+            alone_j = self._watts[1] * token_s
+            return Step(token_s, alone_j, alone_j)
+        token_s = self._step_s(batch, context_tokens * batch / others)
+        joined_j = self._watts[batch] * token_s
+        return Step(token_s, joined_j - self._watts[others] * self._step_s(others, context_tokens), joined_j / batch)
+
+    def _step_s(self, batch: int, context_tokens: float) -> float:
+        speed = self._speed
+        memory_s = speed.weights_read_s + context_tokens * speed.context_token_s
+        return busy_s(speed, self._arithmetic_s[batch], memory_s) + self._overhead_s[batch]
 
 
 class Pace(NamedTuple):
@@ -46,6 +64,7 @@ class Pace(NamedTuple):
     prefill_token_s: float
     prefill_floor_s: float
     prefill_overhead_s: float
+    serial_fraction: float
     reading_w: float
     byte_j: float
     time_sd: float
@@ -61,6 +80,7 @@ class Outlook(NamedTuple):
     prefill_token_s: float
     prefill_floor_s: float
     prefill_overhead_s: float
+    serial_fraction: float
     reading_w: float
     byte_j: float
     time_sd: float
@@ -83,6 +103,7 @@ def pace_of(server: Server, first_ratio: float, energy_ratio: float, time_sd: fl
             speed.prefill_token_s * first_ratio,
             speed.weights_read_s * first_ratio,
             speed.step_overhead_s * first_ratio,
+            speed.serial_fraction,
             # Watts times corrected seconds: dividing by the seconds' own correction leaves the profile's joules.
             prefill_w(server.power) * energy_ratio / first_ratio,
             link.j_per_byte,

@@ -28,7 +28,8 @@ class Lesson(Struct, frozen=True, kw_only=True, gc=False):
 
     `evident` is NOT for cancelled and failed attempts, whose numbers say nothing, and AT_LEAST for those that ran out
     of time. `energy_ratio` is the joules charged over those predicted for the tokens really generated, None where
-    unknown. Seconds count from the dispatch.
+    unknown. `total_s` counts from the dispatch, `latency_s` from the arrival. The free fractions are those that were
+    left of the server's slots and of its link when the attempt had been dispatched.
     """
 
     service: str
@@ -36,8 +37,13 @@ class Lesson(Struct, frozen=True, kw_only=True, gc=False):
     evident: Evident
     in_time: bool
     total_s: float
+    latency_s: float
+    requirement_s: float | None
+    transmit_j: float
     infer_j: float | None
     energy_ratio: float | None
+    free_slots_fraction: float
+    free_bandwidth_fraction: float
     at_s: float
 
 
@@ -46,8 +52,8 @@ class Policy:
 
     `holds`: requests wait in the scheduler for room instead of in the engines' queues. `minds_time`: servers that are
     not expected to be in time are no candidates (C1). Rules that operators use today do neither.
-    `watches`: it wants to hear how far streams have come. `blind`: its scores use no estimate of seconds or joules, so
-    that none need be made of servers that are not chosen unless somebody wants an explanation.
+    `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
+    learns nothing, so that nothing need be predicted unless somebody wants an explanation.
     """
 
     name: ClassVar[str]

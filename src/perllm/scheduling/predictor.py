@@ -34,9 +34,6 @@ _UNKNOWN: Estimate = (nan, nan, nan, nan, nan)
 
 def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int]) -> Candidates:
     """Estimate `need` on the servers in `rows`; the others stay NaN."""
-    if not rows:
-        unknown = (nan,) * len(states)
-        return Candidates(unknown, unknown, unknown, unknown, unknown, [state.batch for state in states])
     estimates = [_UNKNOWN] * len(states)
     for row in rows:
         estimates[row] = estimate(states[row].outlook or states[row].look(), need)
@@ -44,16 +41,12 @@ def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int])
     return Candidates(total_s, first_token_s, token_s, probability, energy_j, [state.batch for state in states])
 
 
-def total_s(state: ServerState, need: Need) -> float:
-    """Expect one request's time on one server."""
-    return estimate(state.outlook or state.look(), need)[0]
-
-
 def estimate(outlook: Outlook, need: Need) -> Estimate:
     """Estimate one request on one server."""
-    wait_s, token_s, marginal_j, byte_s, prefill_token_s, floor_s, overhead_s, reading_w, byte_j, sd = outlook
+    wait_s, token_s, marginal_j, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w, byte_j, sd = outlook
     reading_s = need.prompt_tokens * prefill_token_s
-    reading_s = (reading_s if reading_s > floor_s else floor_s) + overhead_s
+    # `busy_s`, written out, as is `normal_cdf` below: these lines run for every server of every decision.
+    reading_s = (reading_s + serial * floor_s if reading_s > floor_s else floor_s + serial * reading_s) + overhead_s
     first_s = wait_s + need.payload_bytes * byte_s + reading_s
     tokens = need.mean_tokens
     return (
@@ -79,7 +72,6 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
     if tokens_in_budget <= 0.0:
         return 0.0
     z = (log(tokens_in_budget) - need.log_mean) / sqrt(need.log_variance + time_sd * time_sd)
-    # `normal_cdf`, written out: this line runs for every server of every decision.
     short_enough = 0.5 * (1.0 + erf(z / _SQRT_2))
     if short_enough < _AS_GOOD_AS_SURE and need.limit < inf:
         longest_s = first_token_s + (need.limit - 1.0) * token_s
@@ -111,11 +103,12 @@ def _at_most(budget_s: float, expected_s: float, sd: float) -> float:
 
 def basis_of(need: Need, state: ServerState) -> Basis:
     """Predict from the profile alone what joining the present batch takes and will be charged."""
-    server, step = state.server, state.steps[state.others]
+    server, step = state.server, state.step
     reading_s = prefill_s(server.speed, need.prompt_tokens)
     sending_s = need.payload_bytes / server.link.up_bytes_per_s
-    first_token_s = state.way_s + sending_s + state.unread_s + reading_s + step.token_s
-    return Basis(first_token_s, step.token_s, reading_s, reading_s * state.prefill_w, step.share_j)
+    first_token_s = state.ready_in_s + state.way_s + sending_s + state.unread_s + reading_s + step.token_s
+    live_tokens = need.prompt_tokens + need.mean_tokens / 2
+    return Basis(first_token_s, step.token_s, reading_s, reading_s * state.prefill_w, step.share_j, live_tokens)
 
 
 def charged_energy_j(need: Need, state: ServerState, basis: Basis) -> float:

@@ -27,18 +27,19 @@ class Basis(NamedTuple):
     prefill_s: float
     prefill_j: float
     share_token_j: float
+    live_tokens: float
 
 
 class AttemptRecord:
-    """One try of a request on a server, from its reservation to its close."""
+    """One try of a request on a server, from its reservation to its close. Without a `basis` nothing was predicted."""
 
     __slots__ = (
-        "attempt_id", "basis", "dispatched_at_s", "first_token_at_s", "owner", "queued", "reservation", "server",
-        "state", "tokens", "unread_s",
+        "attempt_id", "basis", "dispatched_at_s", "first_token_at_s", "free_bandwidth_fraction", "free_slots_fraction",
+        "live_tokens", "owner", "queued", "reservation", "server", "state", "tokens", "unread_s",
     )  # fmt: skip
 
     def __init__(
-        self, *, dispatch: Dispatch, owner: RequestRecord, server: ServerState, basis: Basis, now_s: float
+        self, *, dispatch: Dispatch, owner: RequestRecord, server: ServerState, basis: Basis | None, now_s: float
     ) -> None:
         self.attempt_id = dispatch.attempt_id
         self.owner = owner
@@ -50,7 +51,12 @@ class AttemptRecord:
         self.tokens = 0
         # Behind full slots: the caller reserves only after this.
         self.queued = server.batch >= server.slots
-        self.unread_s = basis.prefill_s if owner.request.stream else 0.0
+        self.free_slots_fraction = 1.0 - (server.batch + 1) / server.slots
+        self.free_bandwidth_fraction = (
+            1.0 - (server.bytes_per_s + dispatch.reservation.bytes_per_s) / server.bytes_per_s_limit
+        )
+        self.live_tokens = basis.live_tokens if basis is not None else 0.0
+        self.unread_s = basis.prefill_s if basis is not None and owner.request.stream else 0.0
         self.state = AttemptState.SENT
 
 

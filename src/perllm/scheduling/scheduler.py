@@ -94,7 +94,7 @@ class Scheduler:
             raise InvariantError(f"attempt {attempt_id} is not open: closed twice, or never dispatched")
         attempt.state = after_attempt(attempt.state, AttemptEvent.CLOSE)
         attempt.server.has_read(attempt.unread_s)
-        attempt.server.release(attempt.reservation)
+        attempt.server.release(attempt.reservation, attempt.live_tokens)
         self._view.policy.learn(teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s))
         self._lives.note_health(attempt, ending, now_s)
         actions: list[Action] = []

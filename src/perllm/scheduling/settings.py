@@ -10,7 +10,8 @@ class SchedulerSettings:
     """How the brain behaves around its policy.
 
     `hold`: whether requests wait here for room; None leaves it to the policy. `max_held` bounds that queue.
-    `explain`: estimate every server even where the policy is blind to estimates; it changes no decision.
+    `explain`: say of every dispatch what was expected of each server, and estimate for it even where the policy is
+    blind to estimates; it changes no decision.
     `refuse_below`: services that refuse the infeasible do so under this probability of being in time.
     `memory_s` and `memory_weight` bound what is learned: the age at which an observation has faded to 1/e, and how
     many observations' worth of evidence a belief may hold. `cooldown_s` is the pause after a server's first failure in

@@ -8,7 +8,7 @@ from perllm.domain.attempt import Ending, EndingKind, Usage
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.lengths import Lengths
 from perllm.scheduling.policy import Evident, Lesson
-from perllm.scheduling.records import AttemptRecord
+from perllm.scheduling.records import AttemptRecord, Basis
 
 # How far, on the logarithm, one observation may lie from the belief it corrects.
 BOUND = 2.0
@@ -26,30 +26,60 @@ def evidence_of(attempt: AttemptRecord, ending: Ending, now_s: float) -> Evident
 
 
 def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> Lesson:
-    """Teach server and service from an ending and return the policy's lesson."""
+    """Teach server and service from an ending and return the policy's lesson.
+
+    Where nothing was predicted nothing can be corrected: all that is learned is how many tokens prompts have.
+    """
     evident = evidence_of(attempt, ending, now_s)
-    energy_ratio: float | None = None
-    if evident is Evident.FULLY:
-        tokens = _teach_lengths(attempt, ending, lengths, now_s)
-        _teach_time(attempt, ending.usage, tokens, now_s)
-        energy_ratio = _teach_energy(attempt, ending, tokens, now_s)
-        if not attempt.queued:
-            attempt.server.attempt_s.learn(now_s - attempt.dispatched_at_s, now_s)
+    basis, energy_ratio = attempt.basis, None
+    if basis is None:
+        _teach_prompt(attempt, ending, lengths, now_s)
+    elif evident is Evident.FULLY:
+        energy_ratio = _teach_fully(attempt, basis, ending, lengths, now_s)
     elif evident is Evident.AT_LEAST:
         if ending.output_tokens:
             lengths.learn_output(ending.output_tokens, ending.output_tokens, now_s)
-        _teach_lateness(attempt, ending.output_tokens, lengths, now_s)
-    attempt.server.learned()
+        _teach_lateness(attempt, basis, ending.output_tokens, lengths, now_s)
+        attempt.server.learned()
     return Lesson(
         service=attempt.owner.service.name,
         server_id=attempt.server.server_id,
         evident=evident,
         in_time=evident is Evident.FULLY and now_s <= attempt.owner.deadline_at_s,
         total_s=now_s - attempt.dispatched_at_s,
+        latency_s=now_s - attempt.owner.arrived_at_s,
+        requirement_s=attempt.owner.request.requirement.total_s,
+        transmit_j=ending.transmit_j,
         infer_j=ending.infer_j,
         energy_ratio=energy_ratio,
+        free_slots_fraction=attempt.free_slots_fraction,
+        free_bandwidth_fraction=attempt.free_bandwidth_fraction,
         at_s=now_s,
     )
+
+
+def _teach_fully(attempt: AttemptRecord, basis: Basis, ending: Ending, lengths: Lengths, now_s: float) -> float | None:
+    """Teach everything that a whole answer says; return the ratio of joules charged to joules predicted."""
+    tokens = _teach_lengths(attempt, ending, lengths, now_s)
+    _teach_time(attempt, _as_read(basis, ending.usage), ending.usage, tokens, now_s)
+    energy_ratio = _teach_energy(attempt, basis, ending, tokens, now_s)
+    if not attempt.queued:
+        attempt.server.attempt_s.learn(now_s - attempt.dispatched_at_s, now_s)
+    attempt.server.learned()
+    return energy_ratio
+
+
+def _as_read(basis: Basis, usage: Usage | None) -> Basis:
+    """Return the prediction for the part of a prompt that really had to be read."""
+    if usage is None or not usage.cached_tokens or usage.prompt_tokens <= 0:
+        return basis
+    spared_s = basis.prefill_s * min(usage.cached_tokens / usage.prompt_tokens, 1.0)
+    return basis._replace(first_token_s=max(basis.first_token_s - spared_s, basis.token_s))
+
+
+def _teach_prompt(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> None:
+    if ending.usage is not None:
+        lengths.learn_prompt(ending.usage.prompt_tokens, attempt.owner.request.prompt_bytes, now_s)
 
 
 def _teach_lengths(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> int:
@@ -63,9 +93,9 @@ def _teach_lengths(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now
     return max(tokens, 1)
 
 
-def _teach_time(attempt: AttemptRecord, usage: Usage | None, tokens: int, now_s: float) -> None:
+def _teach_time(attempt: AttemptRecord, basis: Basis, usage: Usage | None, tokens: int, now_s: float) -> None:
     """Compare the phases with the profile's: apart where the first token was seen, together where it was not."""
-    server, basis = attempt.server, attempt.basis
+    server = attempt.server
     started_at_s, first_at_s = attempt.dispatched_at_s, attempt.first_token_at_s
     if first_at_s is not None and first_at_s > started_at_s:
         if not attempt.queued:
@@ -76,7 +106,7 @@ def _teach_time(attempt: AttemptRecord, usage: Usage | None, tokens: int, now_s:
         # How long it waited in the engine's own queue cannot be told from how long it took.
         return
     elif usage is not None and usage.decode_s and tokens > 1:
-        _teach_told_phases(attempt, usage.decode_s, tokens, now_s)
+        _teach_told_phases(attempt, basis, usage.decode_s, tokens, now_s)
     elif now_s > started_at_s:
         expected_s = basis.first_token_s + (tokens - 1) * basis.token_s
         ratio = log((now_s - started_at_s) / expected_s)
@@ -84,18 +114,18 @@ def _teach_time(attempt: AttemptRecord, usage: Usage | None, tokens: int, now_s:
         _correct(server.decode_log, ratio, now_s)
 
 
-def _teach_told_phases(attempt: AttemptRecord, decode_s: float, tokens: int, now_s: float) -> None:
+def _teach_told_phases(attempt: AttemptRecord, basis: Basis, decode_s: float, tokens: int, now_s: float) -> None:
     """Split a plain answer's time by the decode time its engine told; what is left came before the first token."""
     first_s = now_s - attempt.dispatched_at_s - decode_s
     # llama.cpp counts from the first token, so its time covers one step less than there are tokens.
-    _correct(attempt.server.decode_log, log(decode_s / (tokens - 1) / attempt.basis.token_s), now_s)
+    _correct(attempt.server.decode_log, log(decode_s / (tokens - 1) / basis.token_s), now_s)
     if first_s > 0.0:
-        _correct(attempt.server.first_log, log(first_s / attempt.basis.first_token_s), now_s)
+        _correct(attempt.server.first_log, log(first_s / basis.first_token_s), now_s)
 
 
-def _teach_energy(attempt: AttemptRecord, ending: Ending, tokens: int, now_s: float) -> float | None:
+def _teach_energy(attempt: AttemptRecord, basis: Basis, ending: Ending, tokens: int, now_s: float) -> float | None:
     """Compare the joules charged with those predicted for as many tokens; return their ratio."""
-    expected_j = attempt.basis.prefill_j + tokens * attempt.basis.share_token_j
+    expected_j = basis.prefill_j + tokens * basis.share_token_j
     if ending.infer_j is None or ending.infer_j <= 0.0 or expected_j <= 0.0:
         return None
     server = attempt.server
@@ -104,9 +134,9 @@ def _teach_energy(attempt: AttemptRecord, ending: Ending, tokens: int, now_s: fl
     return corrected
 
 
-def _teach_lateness(attempt: AttemptRecord, tokens_seen: int, lengths: Lengths, now_s: float) -> None:
+def _teach_lateness(attempt: AttemptRecord, basis: Basis, tokens_seen: int, lengths: Lengths, now_s: float) -> None:
     """Take in that an attempt took at least this long, where that is longer than was thought."""
-    server, basis = attempt.server, attempt.basis
+    server = attempt.server
     limit = attempt.owner.request.max_output_tokens
     tokens = tokens_seen or lengths.mean_tokens(inf if limit is None else max(limit, 1))
     expected_s = basis.first_token_s + (tokens - 1) * basis.token_s

@@ -87,14 +87,26 @@ class View:
         """Return what a request needs from now on."""
         return need_of(record, self._lengths[record.service.name], now_s)
 
-    def decide(self, record: RequestRecord, need: Need, now_s: float) -> Verdict:
-        """Decide for one request at one instant."""
+    def glance(self, record: RequestRecord, now_s: float) -> int | None:
+        """Decide for one request without predicting anything, where that is enough: return the server's row."""
+        if not self._chooser.glances:
+            return None
+        reach = self._reach_of(record)
+        prompt_tokens = self._lengths[record.service.name].prompt_tokens(record.request.prompt_bytes)
+        return self._chooser.glance(record, prompt_tokens, reach, now_s)
+
+    def _reach_of(self, record: RequestRecord) -> Reach:
         reach = self._reach.get(record.group)
         if reach is None:
             if len(self._reach) >= MOST_GROUPS:
                 self._reach.clear()
             reach = reach_of(record.request, record.service, self.states, self.policy)
             self._reach[record.group] = reach
+        return reach
+
+    def decide(self, record: RequestRecord, need: Need, now_s: float) -> Verdict:
+        """Decide for one request at one instant."""
+        reach = self._reach_of(record)
         if reach.refusal is not None:
             server_ids = [state.server_id for state in self.states]
             return No(reach.refusal, None, explain_reach(reach, self.policy.name, server_ids))

@@ -9,19 +9,18 @@ from typing import NamedTuple
 from perllm.costs.attribution import OccupancyMeter
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
 from perllm.costs.steps import Steps
-from perllm.costs.time import step_overheads_s
+from perllm.costs.time import busy_s, step_overheads_s
 from perllm.domain.server import Server
 from perllm.simulation.sequence import Sequence
 
 
 class Portion(NamedTuple):
-    """What each of some steps reads beside writing: tokens, pairs to attend to, and the readers' noise factors."""
+    """What a step reads beside writing: tokens, pairs to attend to, and the readers' noise factors."""
 
     tokens: float
     pairs: float
     factors: float
     readers: int
-    steps: int
 
 
 class Batch:
@@ -79,13 +78,14 @@ class Batch:
             memory_s * scale,
             size * self._context_token_s * scale,
             self._overhead_s[size] * scale,
+            self._speed.serial_fraction,
         )
         self.meter.advance(at_s)
         self.meter.watts = self._watts[size]
         self._begin(at_s, min(self._members[0][0] - self._steps, room_tokens // size))
 
     def write_beside(self, at_s: float, pace: float, portion: Portion) -> float:
-        """Write and read in the same steps; return the watts that reading adds, which belong to the readers.
+        """Write and read in the same step; return the watts that reading adds, which belong to the readers.
 
         The members go on paying what writing alone would have cost them.
         """
@@ -95,16 +95,14 @@ class Batch:
         writing_s, overhead_s = self._arithmetic_s[size], self._overhead_s[size]
         memory_s = speed.weights_read_s + self.context_tokens * self._context_token_s
         arithmetic_s = writing_s + reading_s
-        self._run = Steps(
-            arithmetic_s * scale, memory_s * scale, size * self._context_token_s * scale, overhead_s * scale
-        )
+        self._run = Steps(arithmetic_s * scale, memory_s * scale, 0.0, overhead_s * scale, speed.serial_fraction)
         # With nobody writing, a prompt too short for its arithmetic to rule draws what one writer does.
         watts = mixed_w(self._reading_w, self._watts[max(size, 1)], arithmetic_s, memory_s)
-        alone = (max(writing_s, memory_s) + overhead_s) / (max(arithmetic_s, memory_s) + overhead_s)
+        alone_s, together_s = busy_s(speed, writing_s, memory_s), busy_s(speed, arithmetic_s, memory_s)
+        alone = (alone_s + overhead_s) / (together_s + overhead_s)
         self.meter.advance(at_s)
         self.meter.watts = self._watts[size] * alone
-        first_end = self._members[0][0] - self._steps if size else portion.steps
-        self._begin(at_s, min(first_end, portion.steps))
+        self._begin(at_s, 1)
         return watts - self.meter.watts
 
     def interrupt(self, at_s: float) -> None:
@@ -113,8 +111,8 @@ class Batch:
         if steps < self._planned:
             self._begin(self._since_s, steps)
 
-    def pause(self, at_s: float) -> tuple[int, list[Sequence]]:
-        """Stop at the turn; return how many steps were made, and the members that have all their tokens, who leave."""
+    def pause(self, at_s: float) -> list[Sequence]:
+        """Stop at the turn; return the members that have all their tokens, who leave."""
         made = self._planned
         self._steps += made
         self.context_tokens += made * self.size
@@ -124,7 +122,7 @@ class Batch:
         finished = []
         while self._members and self._members[0][0] <= self._steps:
             finished.append(self._leave(heappop(self._members)[2], 0, at_s))
-        return made, finished
+        return finished
 
     def drop(self, sequence: Sequence, at_s: float) -> None:
         """Let a member go at once. The step under way goes on without it; with nobody left it stops."""
@@ -136,14 +134,6 @@ class Batch:
             self.stop(at_s)
         elif self.turn_at_s < inf:
             self.interrupt(at_s)
-
-    def break_off(self, at_s: float) -> int:
-        """Stop at once, losing the step under way; return how many were made."""
-        made = self._made(at_s)
-        self._steps += made
-        self.context_tokens += made * self.size
-        self.stop(at_s)
-        return made
 
     def stop(self, at_s: float) -> None:
         """Break off the step under way."""

@@ -97,7 +97,7 @@ class Engine:
 
     def ready_in_s(self, now_s: float) -> float:
         """Return how long it would take to begin with a request that arrives now: a machine at rest must wake."""
-        return 0.0 if self._processor.busy else self._repose.wake_in_s(now_s)
+        return self._processor.ready_in_s(now_s)
 
     def sleep(self, now_s: float) -> None:
         """Go to the deepest rest at once, if there is nothing to do."""
@@ -116,10 +116,11 @@ class Engine:
         self._agenda.note(there_at_s + overhead_s, self._enter, sequence)
 
     def occupy(self, attempt_id: str, job: Job, now_s: float) -> None:
-        """Take in a request of another tenant, of which nobody here is told anything."""
+        """Take in a request of another tenant, of which nobody here is told anything, not even that it failed."""
         sequence = self._sequence(attempt_id, job)
-        self._foreign.add(sequence)
-        self._enter(now_s, sequence)
+        if sequence.output_tokens >= 1 and self.healthy(now_s):
+            self._foreign.add(sequence)
+            self._enter(now_s, sequence)
 
     def evict_tenants(self, now_s: float) -> None:
         """End other tenants' requests, so that what is left on the meter is ours."""
@@ -149,7 +150,7 @@ class Engine:
         """A request has reached the engine."""
         if sequence.place is not _UPLOADING:
             return
-        outage = self._outage(at_s)
+        outage = self._outage(at_s) if self._outages else None
         if outage is not None:
             self._lose(sequence, at_s, outage.kind)
         elif sequence.output_tokens < 1:
@@ -166,11 +167,12 @@ class Engine:
         started, finished = self._processor.turn()
         self._turns_at_s = at_s
         self._follow()
+        foreign = self._foreign
         for sequence in started:
-            if sequence.job.request.stream and sequence.sent_tokens == 0 and sequence not in self._foreign:
+            if sequence.job.request.stream and sequence.sent_tokens == 0 and not (foreign and sequence in foreign):
                 self._outbox.start(sequence, at_s)
         for sequence in finished:
-            if sequence in self._foreign:
+            if foreign and sequence in foreign:
                 self._end_foreign(sequence)
             else:
                 self._outbox.finish(sequence, at_s)

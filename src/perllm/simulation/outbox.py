@@ -59,14 +59,17 @@ class Outbox:
     def fail(self, sequence: Sequence, at_s: float, *, blame_server: bool = True) -> None:
         """The engine gives an attempt up."""
         truth = sequence.job.truth
-        ending = self._ending(sequence, _FAILED, sequence.sent_tokens, blame_server=blame_server)
+        # All that a stream has written has left.
+        tokens = sequence.written if sequence.sent_tokens else 0
+        ending = self._ending(sequence, _FAILED, tokens, blame_server=blame_server)
         known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
         self._agenda.note(known_at_s, self._tell, (sequence, ending))
 
     def count(self, sequence: Sequence, now_s: float) -> None:
-        """Count the tokens of a stream that nobody was told of and that have come through the link by now."""
-        if self.report_every_s == inf and sequence.place is _WRITING and sequence.seen_tokens:
-            sequence.seen_tokens = self._processor.tokens(sequence, now_s - self._link.rtt_s / 2)
+        """Count the tokens of a stream that have come through the link by now, told or not."""
+        if sequence.seen_tokens and sequence.place is not Place.REPLYING:
+            left_at_s = now_s - self._link.rtt_s / 2 * sequence.job.truth.link_factor
+            sequence.seen_tokens = max(self._processor.tokens(sequence, left_at_s), sequence.seen_tokens)
 
     def abort(self, sequence: Sequence, kind: EndingKind) -> Ending:
         """Close an attempt that is not waited for any more; what has come through the link has come."""

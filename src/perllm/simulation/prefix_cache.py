@@ -23,15 +23,20 @@ class PrefixCache:
         for block in blocks:
             if block not in self._blocks:
                 break
-            self._blocks.move_to_end(block)
             hits += 1
         return min(hits * BLOCK_TOKENS, prompt_tokens - 1)
+
+    def use(self, blocks: Sequence[int]) -> None:
+        """Make a prompt's blocks the last used ones, its first one last of all: without it the others are no use."""
+        for block in reversed(blocks):
+            if block in self._blocks:
+                self._blocks.move_to_end(block)
 
     def keep(self, blocks: Sequence[int], room_tokens: int) -> None:
         """Keep a prompt's blocks, and of all blocks those that fit what running requests leave of the cache."""
         for block in blocks:
             self._blocks[block] = None
-            self._blocks.move_to_end(block)
+        self.use(blocks)
         while len(self._blocks) * BLOCK_TOKENS > max(room_tokens, 0):
             self._blocks.popitem(last=False)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import inf
 
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
-from perllm.costs.time import attention_pairs
+from perllm.costs.time import attention_pairs, busy_s
 from perllm.domain.profile import Batching
 from perllm.domain.server import Server
 from perllm.simulation.batch import Batch, Portion
@@ -28,7 +28,7 @@ class Processor:
 
     Prefill-first: all prompts that fit one step are read together while writing stands still. Chunked: every step
     writes one token for each writer and reads as much of the prompts as is left of `step_tokens`. Should the cache run
-    full, the newest writer gives way and reads everything again later. `turn_at_s` is when what is done now ends.
+    full, the newest one inside gives way and reads everything again later. `turn_at_s` is when what is done now ends.
     """
 
     __slots__ = (
@@ -62,6 +62,13 @@ class Processor:
     def busy(self) -> bool:
         return self.turn_at_s < inf
 
+    def ready_in_s(self, now_s: float) -> float:
+        """Return how long it would take to begin with a request that comes now: a machine at rest must wake."""
+        if not self.busy:
+            return self._repose.wake_in_s(now_s)
+        wakes = not self._readers and not self._batch.size
+        return self.turn_at_s - now_s if wakes else 0.0
+
     def tokens(self, sequence: Sequence, at_s: float) -> int:
         """Count the tokens a sequence has by now."""
         return self._batch.tokens(sequence, at_s) if sequence.place is Place.WRITING else sequence.written
@@ -73,6 +80,7 @@ class Processor:
         if self.turn_at_s == inf:
             wake_s = self._repose.wake(at_s)
             if wake_s > 0.0:
+                self._forget()
                 self.turn_at_s = at_s + wake_s
             else:
                 self._proceed(at_s)
@@ -88,8 +96,8 @@ class Processor:
     def turn(self) -> tuple[list[Sequence], list[Sequence]]:
         """Go on to what comes next at `turn_at_s`; return who has just got a first token, and who a last."""
         at_s = self.turn_at_s
-        steps, finished = self._batch.pause(at_s) if self._batch.turn_at_s < inf else (1, [])
-        started = self._end_reading(steps, at_s) if self._readers else []
+        finished = self._batch.pause(at_s) if self._batch.turn_at_s < inf else []
+        started = self._end_reading(at_s) if self._readers else []
         for sequence in started:
             if sequence.written >= sequence.output_tokens:
                 finished.append(sequence)
@@ -106,10 +114,11 @@ class Processor:
         match sequence.place:
             case Place.WAITING:
                 self._waiting.remove(sequence)
+                # Who stood behind it may fit where it did not.
+                if self._waiting and not self._readers:
+                    self.interrupt(at_s)
             case Place.READING:
-                self._break_off_reading(at_s)
-                self._readers.remove(sequence)
-                self._proceed(at_s)
+                self._drop_reader(sequence, at_s)
             case Place.WRITING:
                 self._drop_writer(sequence, at_s)
             case _:
@@ -121,22 +130,27 @@ class Processor:
         dropped = [*self._batch.clear(at_s), *self._waiting, *self._readers]
         self._waiting.clear()
         self._readers = []
-        if self._prefixes is not None:
-            self._prefixes.clear()
+        self._forget()
         self.turn_at_s = inf
         self._repose.fall(at_s)
         return sorted(dropped, key=lambda sequence: sequence.number)
+
+    def _forget(self) -> None:
+        """Lose the cache, as a machine does that was off or had its model unloaded."""
+        if self._prefixes is not None:
+            self._prefixes.clear()
 
     def _proceed(self, at_s: float) -> None:
         """Begin to read, or else write, or else rest."""
         if self._waiting:
             self._admit()
+        if self._chunked or not self._readers:
+            room_tokens = self._room()
+            if room_tokens < self._batch.size:
+                room_tokens = self._make_room(at_s)
         if self._readers:
             self._read(at_s)
         elif self._batch.size:
-            room_tokens = self._server.kv_tokens - self._batch.context_tokens
-            if room_tokens < self._batch.size:
-                room_tokens = self._make_room(at_s)
             self._batch.write(at_s, self._pace(at_s), room_tokens)
             self.turn_at_s = self._batch.turn_at_s
         else:
@@ -148,10 +162,12 @@ class Processor:
         while self._waiting and self._fits(self._waiting[0]):
             sequence = self._waiting.popleft()
             if self._prefixes is not None:
-                truth = sequence.job.truth
-                sequence.known = self._prefixes.known_tokens(truth.blocks, truth.prompt_tokens)
-                sequence.cached_tokens = sequence.known
-                sequence.to_read = sequence.context_tokens - sequence.known
+                sequence.to_read = self._unread(sequence)
+                sequence.known = sequence.context_tokens - sequence.to_read
+                self._prefixes.use(sequence.job.truth.blocks)
+                # Later readings find what this very request has left there.
+                if not sequence.written:
+                    sequence.cached_tokens = sequence.known
             sequence.place = Place.READING
             self._readers.append(sequence)
 
@@ -165,57 +181,62 @@ class Processor:
             return False
         if taken + sum(reader.context_tokens for reader in readers) >= server.kv_tokens:
             return False
-        return self._chunked or sequence.to_read + sum(reader.to_read for reader in readers) <= server.step_tokens
+        return self._chunked or self._unread(sequence) + sum(reader.to_read for reader in readers) <= server.step_tokens
+
+    def _unread(self, sequence: Sequence) -> int:
+        """Count what must be read of a prompt that waits."""
+        if self._prefixes is None:
+            return sequence.to_read
+        truth = sequence.job.truth
+        return sequence.context_tokens - self._prefixes.known_tokens(truth.blocks, truth.prompt_tokens)
 
     def _read(self, at_s: float) -> None:
-        """Begin the next steps that read."""
+        """Begin the next step that reads."""
         if self._chunked:
-            portion = self._portion(self._plan())
-            self._watts = self._batch.write_beside(at_s, self._pace(at_s), portion)
+            self._portions = self._chunks()
+            self._watts = self._batch.write_beside(at_s, self._pace(at_s), self._portion())
             self.turn_at_s = self._batch.turn_at_s
         else:
             self._portions = [reader.to_read for reader in self._readers]
-            self._watts = self._read_apart(at_s, self._portion(1))
+            self._watts = self._read_apart(at_s, self._portion())
         self._since_s = at_s
 
-    def _plan(self) -> int:
-        """Portion the prompts over the next steps; return how many steps are alike."""
+    def _chunks(self) -> list[int]:
+        """Cut off what the next step reads of each prompt."""
         room = max(self._server.step_tokens - self._batch.size, 1)
-        first = self._readers[0].to_read
-        if first > room:
-            self._portions = [room]
-            return first // room
-        self._portions = []
+        if len(self._readers) == 1:
+            return [min(self._readers[0].to_read, room)]
+        chunks = []
         for reader in self._readers:
             if room == 0:
                 break
-            self._portions.append(min(reader.to_read, room))
-            room -= self._portions[-1]
-        return 1
+            chunks.append(min(reader.to_read, room))
+            room -= chunks[-1]
+        return chunks
 
-    def _portion(self, steps: int) -> Portion:
-        """Add up what each of some steps reads."""
-        reader, tokens = self._readers[0], self._portions[0]
-        pairs = attention_pairs(tokens * steps, reader.known) / steps
-        factors = reader.job.truth.service_factor
-        for place in range(1, len(self._portions)):
-            reader = self._readers[place]
-            tokens += self._portions[place]
-            pairs += attention_pairs(self._portions[place], reader.known)
+    def _portion(self) -> Portion:
+        """Add up what the step reads."""
+        tokens, pairs, factors = 0, 0.0, 0.0
+        for reader, portion in zip(self._readers, self._portions, strict=False):
+            tokens += portion
+            pairs += attention_pairs(portion, reader.known)
             factors += reader.job.truth.service_factor
-        return Portion(tokens, pairs, factors, len(self._portions), steps)
+        return Portion(tokens, pairs, factors, len(self._portions))
 
     def _read_apart(self, at_s: float, portion: Portion) -> float:
         """Begin a step that only reads; return the watts it draws."""
         speed = self._server.speed
         arithmetic_s = portion.tokens * speed.prefill_token_s + portion.pairs * speed.attention_pair_s
-        step_s = max(arithmetic_s, speed.weights_read_s) + speed.step_overhead_s
+        step_s = busy_s(speed, arithmetic_s, speed.weights_read_s) + speed.step_overhead_s
         self.turn_at_s = at_s + step_s * self._pace(at_s) * portion.factors / portion.readers
         return mixed_w(self._reading_w, self._writing_w, arithmetic_s, speed.weights_read_s)
 
-    def _end_reading(self, steps: int, at_s: float) -> list[Sequence]:
+    def _end_reading(self, at_s: float) -> list[Sequence]:
         """Take account of what was read; return the prompts that are read, each with its first token."""
-        self._account(steps, at_s)
+        self._charge(at_s)
+        for reader, portion in zip(self._readers, self._portions, strict=False):
+            reader.to_read -= portion
+            reader.known += portion
         read = [reader for reader in self._readers if reader.to_read == 0]
         self._readers = [reader for reader in self._readers if reader.to_read]
         for reader in read:
@@ -224,27 +245,29 @@ class Processor:
                 self._prefixes.keep(reader.job.truth.blocks, self._server.kv_tokens - self._batch.context_tokens)
         return read
 
-    def _account(self, steps: int, at_s: float) -> None:
-        """Charge the readers, each by what it read of each step, and note how far they have come."""
+    def _charge(self, at_s: float) -> None:
+        """Charge the readers, each by what is read of it."""
         joules = self._watts * (at_s - self._since_s)
         self.reading_j += joules
-        if len(self._portions) == 1:
-            reader, portion = self._readers[0], self._portions[0] * steps
-            reader.infer_j += joules
-            reader.to_read -= portion
-            reader.known += portion
-            return
         tokens = sum(self._portions)
         for reader, portion in zip(self._readers, self._portions, strict=False):
             reader.infer_j += joules * portion / tokens
-            reader.to_read -= portion * steps
-            reader.known += portion * steps
 
     def _break_off_reading(self, at_s: float) -> None:
-        """Stop the steps under way that read; the one under way must be made again."""
+        """Stop the step under way if it reads: it must be made again."""
         if self._readers:
-            made = self._batch.break_off(at_s) if self._batch.turn_at_s < inf else 0
-            self._account(made, at_s)
+            self._charge(at_s)
+            if self._batch.turn_at_s < inf:
+                self._batch.stop(at_s)
+
+    def _drop_reader(self, sequence: Sequence, at_s: float) -> None:
+        if sequence in self._readers[len(self._portions) :]:
+            # The step under way reads nothing of it.
+            self._readers.remove(sequence)
+            return
+        self._break_off_reading(at_s)
+        self._readers.remove(sequence)
+        self._proceed(at_s)
 
     def _drop_writer(self, sequence: Sequence, at_s: float) -> None:
         reads_apart = bool(self._readers) and self._batch.turn_at_s == inf
@@ -257,12 +280,22 @@ class Processor:
             if self.turn_at_s == inf:
                 self._proceed(at_s)
 
+    def _room(self) -> int:
+        """Count the tokens that can still be written into the cache."""
+        taken = self._batch.context_tokens
+        for reader in self._readers:
+            taken += reader.context_tokens
+        return self._server.kv_tokens - taken
+
     def _make_room(self, at_s: float) -> int:
-        """Let the newest writers give way until everybody else's next token fits; return the room there is."""
-        while self._batch.size > 1 and self._server.kv_tokens - self._batch.context_tokens < self._batch.size:
-            newest = self._batch.newest
-            self._batch.drop(newest, at_s)
+        """Let the newest give way until everybody else's next token fits; return the room there is."""
+        batch, readers = self._batch, self._readers
+        while (room_tokens := self._room()) < batch.size and batch.size + len(readers) > 1:
+            newest = max([*readers, batch.newest], key=lambda sequence: sequence.number)
+            if newest in readers:
+                readers.remove(newest)
+            else:
+                batch.drop(newest, at_s)
             newest.give_way()
-            newest.place = Place.WAITING
             self._waiting.appendleft(newest)
-        return max(self._server.kv_tokens - self._batch.context_tokens, self._batch.size)
+        return room_tokens

@@ -47,7 +47,7 @@ class Repose:
         """Go to the deepest rest at once, as when told to sleep or after a crash."""
         if self._rests:
             self._advance(now_s)
-            self._idle_since_s = now_s - self._rests[-1].after_s
+            self._idle_since_s = -inf
 
     def wake_in_s(self, now_s: float) -> float:
         """Return how long waking would take now."""

@@ -56,6 +56,7 @@ class Sequence:
         return self.job.truth.prompt_tokens + self.written
 
     def give_way(self) -> None:
-        """Lose its place in the cache: prompt and answer so far must be read again."""
+        """Lose its place in the cache and wait: prompt and answer so far must be read again."""
+        self.place = Place.WAITING
         self.to_read = self.context_tokens
         self.known = 0

@@ -15,9 +15,10 @@ from perllm.domain.action import Actions, Cancel, CancelCause, Dispatch, Finish,
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.counts import Counts
 from perllm.errors import InvariantError
-from perllm.journal.recording import Recording, Sink
+from perllm.journal.recording import Port, Recording, Sink
 from perllm.scheduling.policies import make_policy
 from perllm.scheduling.scheduler import Scheduler
+from perllm.simulation.accounted import Accounted
 from perllm.simulation.garbage import seldom_collecting
 from perllm.simulation.job import Job
 from perllm.simulation.probes import Probes
@@ -56,8 +57,9 @@ def run(
     world = World(scenario.servers, scenario.world, seed, report_every_s=scheduler.report_every_s)
     ledger = Ledger(world.servers, 0.0, idle=scenario.world.idle, services=scenario.services, truthful=True)
     others = [truthful(sink, world.servers, scenario.services) for sink in accounts]
+    listeners = [*others, *sinks]
     simulator = Simulator(
-        brain=Recording(scheduler, [ledger, *others, *sinks]),
+        brain=Recording(scheduler, [ledger, *listeners]) if listeners else Accounted(scheduler, ledger),
         world=world,
         arrivals=jobs(scenario, seed),
         probes=Probes(world, scenario.world),
@@ -87,7 +89,7 @@ class Simulator:
     def __init__(
         self,
         *,
-        brain: Recording,
+        brain: Port,
         world: World,
         arrivals: Iterable[tuple[float, Job]],
         probes: Probes,
@@ -118,8 +120,8 @@ class Simulator:
                 self.now_s, attempt_id, event = report
                 if isinstance(event, Ending):
                     self._perform(brain.close(attempt_id, event, self.now_s))
-                else:
-                    self._perform(brain.progress(attempt_id, event, self.now_s))
+                elif actions := brain.progress(attempt_id, event, self.now_s):
+                    self._perform(actions)
             else:
                 self.now_s = until_s
                 self._act(wake_at_s)
@@ -168,6 +170,7 @@ class Simulator:
 
     def _perform(self, actions: Actions) -> None:
         """Do what the brain says, and then what it says to that."""
+        cancels: list[Cancel] = []
         for action in actions:
             match action:
                 case Dispatch():
@@ -177,13 +180,14 @@ class Simulator:
                     del self._open[action.outcome.request_id]
                     self._over += 1
                     self._progress(self._over)
+                case Cancel():
+                    cancels.append(action)
                 case SetPower():
                     self._world.set_power(action.server_id, action.state, self.now_s)
                 case _:
                     pass
-        for action in actions:
-            if isinstance(action, Cancel):
-                self._perform(self._stop(action))
+        for cancel in cancels:
+            self._perform(self._stop(cancel))
 
     def _stop(self, cancel: Cancel) -> Actions:
         left = cancel.cause is CancelCause.CLIENT_LEFT
@@ -225,6 +229,7 @@ def _settings(scenario: Scenario) -> dict[str, Any]:
         "rate_per_s": scenario.workload.rate_per_s,
         "arrivals": asdict(scenario.workload.arrivals),
         "trace": None if scenario.workload.trace is None else _trace(scenario.workload.trace),
+        "network": {server.server_id: server.link.coefficient.value for server in scenario.servers},
         "world": world,
         "scheduler": asdict(scenario.scheduler),
     }

@@ -39,6 +39,7 @@ def _speed(speed: SpeedProfile, arithmetic: float, memory: float, overheads: flo
         sequence_overhead_s=speed.sequence_overhead_s * overheads,
         batching_overhead_s=speed.batching_overhead_s * overheads,
         request_overhead_s=speed.request_overhead_s * overheads,
+        serial_fraction=speed.serial_fraction,
     )
 
 

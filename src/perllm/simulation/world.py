@@ -12,7 +12,8 @@ from perllm.domain.action import PowerState
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.request import Request, Requirement
 from perllm.domain.server import Server
-from perllm.simulation.agenda import Agenda, Report
+from perllm.errors import InvariantError
+from perllm.simulation.agenda import Agenda
 from perllm.simulation.bandwidth import ways_of
 from perllm.simulation.engine import Engine
 from perllm.simulation.job import Job, Truth
@@ -26,7 +27,8 @@ from perllm.simulation.truth import true_server
 class World:
     """All engines on one clock, moved by whoever holds it when `next_at_s` has come.
 
-    `servers` are what they really are. `next_at_s` is infinite while nothing will happen by itself.
+    `servers` are what they really are. `next_at_s` is infinite while nothing will happen by itself. `advance` moves on
+    to what becomes known next and returns it, or to an instant if nothing becomes known by then.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class World:
             )
             for server in self.servers
         }
-        self._where: dict[str, Engine] = {}
+        self.advance = self._agenda.advance
         for number, tenant in enumerate(settings.trouble.tenants):
             self._expect(_Tenancy(tenant, self._engines[tenant.server_id], stream(seed, f"world/tenants/{number}")))
 
@@ -60,7 +62,7 @@ class World:
     @property
     def open_attempts(self) -> int:
         """Attempts that were sent and are not over."""
-        return len(self._where)
+        return sum(engine.open_attempts for engine in self._engines.values())
 
     def healthy(self, server_id: str, now_s: float) -> bool:
         """Say whether the server answers a probe."""
@@ -72,24 +74,19 @@ class World:
 
     def send(self, server_id: str, attempt_id: str, job: Job, now_s: float) -> None:
         """Begin to send a request to a server."""
-        engine = self._where[attempt_id] = self._engines[server_id]
-        engine.arrive(attempt_id, job, now_s)
+        self._engines[server_id].arrive(attempt_id, job, now_s)
 
     def abort(self, attempt_id: str, kind: EndingKind, now_s: float) -> Ending:
-        """Stop an attempt at once and return its ending."""
-        return self._where.pop(attempt_id).abort(attempt_id, kind, now_s)
+        """Stop an attempt at once and return its ending. Raises InvariantError where it is not open anywhere."""
+        for engine in self._engines.values():
+            if engine.knows(attempt_id):
+                return engine.abort(attempt_id, kind, now_s)
+        raise InvariantError(f"attempt {attempt_id} is not open")
 
     def set_power(self, server_id: str, state: PowerState, now_s: float) -> None:
         """Send a server to sleep; one that is woken wakes with the next request."""
         if state is PowerState.ASLEEP:
             self._engines[server_id].sleep(now_s)
-
-    def advance(self, until_s: float) -> Report | None:
-        """Move on to what becomes known next and return it, or to `until_s` if nothing becomes known by then."""
-        report = self._agenda.advance(until_s)
-        if report is not None and isinstance(report.event, Ending):
-            del self._where[report.attempt_id]
-        return report
 
     def finish(self, now_s: float) -> None:
         """End what is not ours, so that the meters hold nothing else."""

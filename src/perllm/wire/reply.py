@@ -13,13 +13,15 @@ _MS_PER_S: Final = 1000
 class Usage(Struct, frozen=True, kw_only=True, gc=False):
     """What an engine says a request took. None: it did not say.
 
-    `prompt_s` and `predicted_s` are prefill and decode by llama.cpp's `timings`.
+    `energy_method` is how it says that it knows its joules. `prompt_s` and `predicted_s` are prefill and decode by
+    llama.cpp's `timings`.
     """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int | None = None
     energy_j: float | None = None
+    energy_method: str | None = None
     prompt_s: float | None = None
     predicted_s: float | None = None
 
@@ -39,6 +41,7 @@ class _Usage(Struct, gc=False):
     completion_tokens: _Tokens
     prompt_tokens_details: _Details | None = None
     energy_j: _Amount | None = None
+    energy_method: object = None
 
 
 class _Timings(Struct, gc=False):
@@ -92,6 +95,7 @@ def _told(told: _Usage, timings: _Timings | None) -> Usage:
         completion_tokens=told.completion_tokens,
         cached_tokens=None if details is None else details.cached_tokens,
         energy_j=told.energy_j,
+        energy_method=told.energy_method if isinstance(told.energy_method, str) else None,
         prompt_s=_seconds(timed.prompt_ms),
         predicted_s=_seconds(timed.predicted_ms),
     )

@@ -42,7 +42,7 @@ def test_the_list_says_of_a_command_what_it_says_itself(name: str, place: str, s
     assert summary == own.partition("\n")[0]
 
 
-@pytest.mark.parametrize("place", [place for _, place, _ in COMMANDS if not place.endswith(":journal")])
+@pytest.mark.parametrize("place", [place for _, place, _ in COMMANDS if not place.endswith((":journal", ":presets"))])
 def test_every_command_gives_an_example(place: str) -> None:
     command: Callable[..., None] = resolve_name(place)
 

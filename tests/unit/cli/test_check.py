@@ -34,7 +34,7 @@ def test_a_config_is_explained(config: Path) -> None:
     for part in (
         "chat (default) 4 s, first token 1 s 95% anywhere",
         "diary any time 95% edge desk",
-        "desk http://127.0.0.1:1 openai edge 4 13.5 36.7 56 to 145 0 ms",
+        "desk http://127.0.0.1:1 openai edge 4 13.8 37.4 56 to 145 0 ms",
         "far http://127.0.0.1:2 openai cloud 1 15 15 unknown 40 ms",
         "assistant desk (llama), far (llama)",
         "warning: service chat: even on",

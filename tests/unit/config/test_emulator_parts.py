@@ -6,15 +6,15 @@ from perllm.config.emulator_parts import emulated_server
 from perllm.costs.time import decode_step_s
 from perllm.errors import ConfigError
 
-XEON = "xeon-4214r-llama2-7b-q4"
+JETSON, XEON = "jetson-agx-orin-llama3-8b-q4", "xeon-4214r-llama2-7b-q4"
 
 
 def test_figures_that_are_given_go_before_the_presets() -> None:
-    server = emulated_server("m", XEON, {"slots": 2, "speed": {"prefill_tokens_per_s": 50}})
+    server = emulated_server("m", JETSON, {"slots": 2, "speed": {"prefill_tokens_per_s": 50}})
 
     assert (["m"], 2) == (list(server.models), server.slots)
     assert pytest.approx(0.02) == server.speed.prefill_token_s
-    assert pytest.approx(1 / 13.5) == decode_step_s(server.speed, 1)
+    assert pytest.approx(1 / 28.1) == decode_step_s(server.speed, 1)
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,18 @@ def test_a_wrong_outline_is_refused(text: str, expected: str) -> None:
             {"link": {"up_mbit_per_s": 0}},
             "servers.edge-1.link.up_mbit_per_s: 0 does not fit here. Give a number above 0.",
         ),
+        (
+            {"link": {"network": "wired-marginal", "nj_per_bit": 30}},
+            "servers.edge-1.link: nj_per_bit and network say the same thing in two ways: give one of them.",
+        ),
+        (
+            {"link": {"network": "wired"}},
+            "servers.edge-1.link.network: 'wired' does not fit here. Did you mean wired-marginal?",
+        ),
         ({"link": {"rtt_s": 1}}, "servers.edge-1.link.rtt_s: this key is unknown. Did you mean rtt_ms?"),
         ({"speed": {"decode_tokens_per_s": 9}}, "servers.edge-1.speed.prefill_tokens_per_s: this key is missing."),
         ({"power": {"idle_w": 9, "decode_w": 8}}, "servers.edge-1.power: a machine at work draws at least its idle_w."),
-        ({"preset": "a100"}, "servers.edge-1.preset: no preset is called 'a100'. Known: a100-80-llama-33b, "),
+        ({"preset": "a100"}, "servers.edge-1.preset: no preset is called 'a100'. Did you mean a100-80-llama-33b?"),
         (
             {"preset": "a100-80-lama-33b"},
             "servers.edge-1.preset: no preset is called 'a100-80-lama-33b'. Did you mean a1",

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from perllm.config.catalogue import device_names, model_names
 from perllm.config.gateway_parts import gateway_parts
 from perllm.config.loader import load_gateway, load_scenario
+from perllm.config.networks import NETWORKS, Network
 from perllm.config.presets import preset_names
 from perllm.config.review import review
 from perllm.config.scenario_parts import scenario_value
@@ -56,8 +58,18 @@ def test_every_key_stands_in_the_docs(schema: type[msgspec.Struct]) -> None:
     assert [] == sorted(set(keys_of(schema)) - words)
 
 
-def test_every_preset_stands_in_the_docs() -> None:
-    assert [] == [name for name in preset_names() if f"`{name}`" not in DOCS]
+@pytest.mark.parametrize("names", [preset_names(), device_names(), model_names(), list(Network)])
+def test_every_preset_device_model_and_network_stands_in_the_docs(names: list[str]) -> None:
+    assert [] == [name for name in names if f"`{name}`" not in DOCS]
+
+
+def test_the_docs_have_the_energies_of_networks() -> None:
+    rows = [
+        f"| `{network.value}` | {energy.nj_per_bit:,g} | {energy.coefficient.value} | {energy.source} |"
+        for network, energy in NETWORKS.items()
+    ]
+
+    assert [] == [row for row in rows if row not in DOCS]
 
 
 def keys_of(schema: type[msgspec.Struct]) -> Iterator[str]:

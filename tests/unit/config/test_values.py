@@ -6,12 +6,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from perllm.config.networks import Network
 from perllm.config.server_schema import LinkSection, PowerSection, SpeedSection
 from perllm.config.values import link_value, power_profile, scheduler_settings, speed_profile
 from perllm.costs.time import decode_step_s, prefill_s
 from perllm.domain.profile import PowerProfile
 from perllm.domain.request import Requirement
-from perllm.domain.server import Tier
+from perllm.domain.server import Coefficient, Tier
 from perllm.domain.service import WhenInfeasible, WhenLate
 from perllm.scheduling.settings import SchedulerSettings
 from tests.unit.config.files import gateway_file, parts_of
@@ -25,6 +26,23 @@ def test_a_link_is_converted() -> None:
     link = link_value(section)
     assert (0.04, 12.5e6, 1e6) == (link.rtt_s, link.up_bytes_per_s, link.down_bytes_per_s)
     assert pytest.approx(2.4e-7) == link.j_per_byte
+    assert Coefficient.DECLARED is link.coefficient
+
+
+@pytest.mark.parametrize(
+    ("network", "j_per_byte", "coefficient"),
+    [
+        (Network.WIRED_MARGINAL, 2.4e-7, Coefficient.MARGINAL),
+        (Network.FIXED_AVERAGE, 1.08e-4, Coefficient.AVERAGE),
+    ],
+)
+def test_a_named_network_gives_a_links_energy_and_its_kind(
+    network: Network, j_per_byte: float, coefficient: Coefficient
+) -> None:
+    link = link_value(LinkSection(network=network))
+
+    assert pytest.approx(j_per_byte) == link.j_per_byte
+    assert coefficient is link.coefficient
 
 
 @given(

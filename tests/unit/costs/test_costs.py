@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from perllm.costs.attribution import OccupancyMeter
@@ -30,6 +31,13 @@ def test_overheads_come_once_for_each_sequence_and_once_for_being_several() -> N
 def test_a_prompt_takes_its_tokens_or_at_least_one_pass_over_the_weights() -> None:
     assert pytest.approx(0.102) == prefill_s(SPEED, 100)
     assert pytest.approx(0.042) == prefill_s(SPEED, 5)
+
+
+def test_of_the_shorter_of_arithmetic_and_memory_traffic_a_part_does_not_hide() -> None:
+    speed = msgspec.structs.replace(SPEED, serial_fraction=0.25)
+
+    assert [0.0445, 0.052, 0.062] == [pytest.approx(decode_step_s(speed, batch)) for batch in (1, 4, 5)]
+    assert [0.04325, 0.112] == [pytest.approx(prefill_s(speed, tokens)) for tokens in (5, 100)]
 
 
 def test_links_take_half_a_round_trip_and_their_bytes() -> None:

@@ -42,6 +42,7 @@ def test_a_plain_answer_comes_in_its_time_with_its_usage() -> None:
         "completion_tokens": 11,
         "total_tokens": 111,
         "energy_j": pytest.approx(JOULES, rel=1e-12),
+        "energy_method": "modelled",
     } == body["usage"]
 
 

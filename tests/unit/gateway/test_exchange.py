@@ -42,6 +42,7 @@ async def test_the_head_explains_the_decision(fleet: Fleet, stream: bool) -> Non
         await answer.read()
 
     dispatch = fleet.dispatches()[0]
+    assert dispatch.predicted_total_s is not None
     assert {
         "x-request-id": "mine",
         "x-perllm-server": "edge",
@@ -148,6 +149,18 @@ async def test_joules_that_no_engine_tells_are_declared(fleet: Fleet) -> None:
     assert EnergyMethod.DECLARED is ending.energy_method
     assert ending.infer_j is not None
     assert ending.infer_j > 0.0
+
+
+async def test_joules_that_an_engine_only_models_are_not_shown_as_measured() -> None:
+    async def tells(call: Call) -> None:
+        await call.answer(engine.plain_body(usage={**engine.USAGE, "energy_j": 4.5, "energy_method": "modelled"}))
+
+    async with FakeEngine(tells) as fake, running({"edge": fake.url}) as fleet:
+        async with fleet.post() as answer:
+            await answer.read()
+        ending = fleet.endings()[0]
+
+    assert (4.5, EnergyMethod.MODELLED) == (ending.infer_j, ending.energy_method)
 
 
 async def test_bytes_both_ways_cost_transmission(fleet: Fleet, fake: FakeEngine) -> None:

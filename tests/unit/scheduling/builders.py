@@ -97,6 +97,13 @@ def dispatch_of(actions: Sequence[Action]) -> Dispatch:
     return dispatch
 
 
+def predicted(dispatch: Dispatch) -> tuple[float, float]:
+    """Return the seconds and joules that a dispatch foresees."""
+    assert dispatch.predicted_total_s is not None
+    assert dispatch.predicted_energy_j is not None
+    return dispatch.predicted_total_s, dispatch.predicted_energy_j
+
+
 def explanation_of(dispatch: Dispatch) -> Explanation:
     assert dispatch.explanation is not None
     return dispatch.explanation

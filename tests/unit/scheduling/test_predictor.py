@@ -7,6 +7,7 @@ from math import exp, inf, log
 import pytest
 from msgspec.structs import replace
 
+from perllm.costs.time import decode_step_s
 from perllm.domain.action import Reservation
 from perllm.domain.profile import PowerProfile, SpeedProfile
 from perllm.domain.server import Link
@@ -42,7 +43,7 @@ def state(batch: int = 0) -> ServerState:
     """Return SERVER with `batch` attempts open."""
     fresh = ServerState(SERVER, SchedulerSettings())
     for _ in range(batch):
-        fresh.reserve(Reservation(kv_tokens=0, bytes_per_s=0.0), 0.0)
+        fresh.reserve(Reservation(kv_tokens=0, bytes_per_s=0.0), 0.0, 0.0)
     return fresh
 
 
@@ -70,9 +71,23 @@ def test_joining_a_batch_costs_what_it_adds() -> None:
     assert pytest.approx(0.025) == columns.token_s[0]
 
 
+def test_context_in_the_cache_makes_steps_longer_and_dearer() -> None:
+    """One sequence has 1,500 tokens; with a newcomer that has as many, a step reads 3,000 at 10 us each."""
+    speed = replace(SERVER.speed, context_token_s=1e-5)
+    long = ServerState(replace(SERVER, speed=speed), SchedulerSettings())
+    long.reserve(Reservation(kv_tokens=0, bytes_per_s=0.0), 0.0, 1500.0)
+    short = state(batch=1)
+
+    slow, fast = estimate_all([long], NEED, [0]), estimate_all([short], NEED, [0])
+
+    assert pytest.approx(decode_step_s(speed, 2, 3000.0)) == slow.token_s[0]
+    assert pytest.approx(slow.token_s[0] - fast.token_s[0]) == decode_step_s(speed, 2, 3000.0) - 0.025
+    assert slow.energy_j[0] > fast.energy_j[0]
+
+
 def test_prompts_still_to_be_read_delay_the_first_token() -> None:
     waiting = state()
-    waiting.reserve(Reservation(kv_tokens=0, bytes_per_s=0.0), 0.7)
+    waiting.reserve(Reservation(kv_tokens=0, bytes_per_s=0.0), 0.7, 0.0)
     read = state(batch=1)
 
     difference = estimate_all([waiting], NEED, [0]).first_token_s[0] - estimate_all([read], NEED, [0]).first_token_s[0]

@@ -24,6 +24,7 @@ from tests.unit.scheduling.builders import (
     explanation_of,
     failed,
     outcome_of,
+    predicted,
     refusal_of,
     request,
     scheduler,
@@ -366,7 +367,7 @@ def test_a_snapshot_restores_what_was_learned() -> None:
 
     assert brain.snapshot() == heir.snapshot()
     slow, fresh = heir.submit(request("x"), 4.0), scheduler(EDGE).submit(request("x"), 4.0)
-    assert dispatch_of(slow).predicted_total_s > dispatch_of(fresh).predicted_total_s
+    assert predicted(dispatch_of(slow)) > predicted(dispatch_of(fresh))
 
 
 def test_an_event_that_cannot_be_is_our_bug() -> None:
@@ -477,3 +478,39 @@ def test_of_a_mixture_of_joules_the_least_certain_is_told() -> None:
     outcome = outcome_of(brain.close(second.attempt_id, measured, 1.0))
 
     assert (60.0, EnergyMethod.DECLARED) == (outcome.energy.infer_j, outcome.energy_method)
+
+
+def test_a_blind_policy_decides_alike_with_and_without_explanations() -> None:
+    said = []
+    for explain in (True, False):
+        brain = scheduler(EDGE, CLOUD, policy="round-robin", explain=explain)
+        dispatches = [dispatch_of(brain.submit(request(f"r{number}"), number / 10)) for number in range(8)]
+        again = dispatch_of(brain.close(dispatches[0].attempt_id, failed(), 1.0))
+        said.append([(sent.request_id, sent.server_id) for sent in (*dispatches, again)])
+        assert explain is (dispatches[0].explanation is not None)
+
+    assert said[0] == said[1]
+
+
+def test_a_server_that_must_wake_first_is_expected_to_take_that_much_longer() -> None:
+    brain = scheduler(EDGE)
+    brain.observe(Health(server_id="edge", healthy=True, measured_at_s=0.0, ready_in_s=20.0), 0.0)
+    asleep = dispatch_of(brain.submit(request("first", requirement=Requirement()), 0.0))
+
+    brain.progress(asleep.attempt_id, Progress(stage=Stage.FIRST_TOKEN, tokens=1), 20.5)
+    awake = dispatch_of(brain.submit(request("next", requirement=Requirement()), 20.6))
+
+    assert predicted(asleep)[0] > 20.0
+    assert predicted(awake)[0] < 10.0
+
+
+def test_waking_teaches_nothing_of_how_fast_a_server_is() -> None:
+    brain, other = scheduler(EDGE), scheduler(EDGE)
+    brain.observe(Health(server_id="edge", healthy=True, measured_at_s=0.0, ready_in_s=20.0), 0.0)
+    for told, wakes_s in ((brain, 20.0), (other, 0.0)):
+        dispatch = dispatch_of(told.submit(request("first", stream=True, requirement=Requirement()), 0.0))
+        told.progress(dispatch.attempt_id, Progress(stage=Stage.FIRST_TOKEN, tokens=1), wakes_s + 0.4)
+        told.close(dispatch.attempt_id, completed(), wakes_s + 2.0)
+
+    woken, never = (dispatch_of(told.submit(request("next"), 30.0)) for told in (brain, other))
+    assert predicted(never)[0] == pytest.approx(predicted(woken)[0], rel=0.1)

@@ -7,13 +7,14 @@ from msgspec.structs import replace
 
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
 from perllm.domain.request import Requirement
+from perllm.scheduling.scheduler import Scheduler
 from perllm.scheduling.teaching import BOUND
-from tests.unit.scheduling.builders import EDGE, completed, dispatch_of, failed, request, scheduler
+from tests.unit.scheduling.builders import EDGE, completed, dispatch_of, failed, predicted, request, scheduler
 
 
-def predicted_total_s(brain: object, request_id: str) -> float:
+def predicted_total_s(brain: Scheduler, request_id: str) -> float:
     """Return what the brain now expects of a fresh request."""
-    return dispatch_of(brain.submit(request(request_id), 1000.0)).predicted_total_s  # type: ignore[attr-defined]
+    return predicted(dispatch_of(brain.submit(request(request_id), 1000.0)))[0]
 
 
 def test_a_slow_answer_makes_the_next_prediction_longer() -> None:
@@ -21,7 +22,7 @@ def test_a_slow_answer_makes_the_next_prediction_longer() -> None:
     dispatch = dispatch_of(brain.submit(request(), 0.0))
     brain.close(dispatch.attempt_id, completed(), 4.0)
 
-    assert predicted_total_s(brain, "next") > dispatch.predicted_total_s
+    assert predicted_total_s(brain, "next") > predicted(dispatch)[0]
 
 
 @pytest.mark.parametrize("ending", [Ending(kind=EndingKind.CANCELLED), failed(retryable=False)])
@@ -83,4 +84,4 @@ def test_dearer_joules_raise_the_next_prediction() -> None:
     brain.close(dispatch.attempt_id, completed(infer_j=500.0), 1.0)
 
     dearer = dispatch_of(brain.submit(request("next"), 2.0))
-    assert dearer.predicted_energy_j > 1.5 * dispatch.predicted_energy_j
+    assert predicted(dearer)[1] > 1.5 * predicted(dispatch)[1]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
+from perllm.domain.attempt import Ending, Progress
 from perllm.domain.profile import PowerProfile, SpeedProfile
 from perllm.domain.request import Request, Requirement
 from perllm.domain.server import Link, Server, Tier
@@ -83,6 +85,21 @@ def reports(engine: Engine, until_s: float = 1e6) -> list[Report]:
         if report is not None:
             known.append(report)
     return known
+
+
+def exactly(value: float) -> float:
+    """Return what equals `value` but for the rounding of sums."""
+    return pytest.approx(value, rel=1e-12, abs=0.0)  # type: ignore[return-value]
+
+
+def endings(known: list[Report]) -> dict[str, Ending]:
+    """Return how each attempt ended."""
+    return {report.attempt_id: report.event for report in known if isinstance(report.event, Ending)}
+
+
+def instants(known: list[Report], kind: type[Progress] | type[Ending]) -> dict[str, float]:
+    """Return when each attempt last told something of a kind."""
+    return {report.attempt_id: report.at_s for report in known if isinstance(report.event, kind)}
 
 
 def scenario(*, requests: int = 200, rate_per_s: float = 6.0, load: ServiceLoad = LOAD, **changes: Any) -> Scenario:

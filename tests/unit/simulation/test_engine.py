@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from msgspec.structs import replace
 
 from perllm.domain.attempt import Ending, EndingKind, Progress, Stage, Usage
 from perllm.domain.energy import EnergyMethod
 from perllm.errors import InvariantError
-from perllm.simulation.agenda import Report
 from perllm.simulation.engine import Engine
 from perllm.simulation.trouble import Outage
-from tests.unit.simulation.machines import AT_HAND, SERVER, job, reports
-
-
-def exactly(value: float) -> float:
-    """Return what equals `value` but for the rounding of sums."""
-    return pytest.approx(value, rel=1e-12, abs=0.0)  # type: ignore[return-value]
-
-
-def endings(known: list[Report]) -> dict[str, Ending]:
-    return {report.attempt_id: report.event for report in known if isinstance(report.event, Ending)}
-
-
-def instants(known: list[Report], kind: type[Progress] | type[Ending]) -> dict[str, float]:
-    return {report.attempt_id: report.at_s for report in known if isinstance(report.event, kind)}
+from tests.unit.simulation.machines import AT_HAND, SERVER, endings, exactly, instants, job, reports
 
 
 def test_a_request_alone_takes_the_sum_of_its_parts() -> None:
@@ -311,3 +299,34 @@ def test_an_attempt_is_sent_and_ended_once() -> None:
     reports(engine)
     with pytest.raises(InvariantError):
         engine.abort("a", EndingKind.CANCELLED, 9.0)
+
+
+@pytest.mark.parametrize("report_every_s", [1.0, inf])
+def test_what_a_broken_stream_has_sent_is_counted_whether_it_was_told_or_not(report_every_s: float) -> None:
+    outage = Outage(server_id="edge", from_s=0.25, to_s=2.0)
+    engine = Engine(AT_HAND, outages=[outage], report_every_s=report_every_s)
+    engine.arrive("a", job(prompt_tokens=99, output_tokens=90), 0.0)
+
+    # One token at 0.1, and one every 0.021 from then on.
+    assert 8 == endings(reports(engine))["a"].output_tokens
+
+
+@pytest.mark.parametrize("report_every_s", [1.0, inf])
+def test_what_an_aborted_stream_has_received_is_counted_whether_it_was_told_or_not(report_every_s: float) -> None:
+    engine = Engine(SERVER, report_every_s=report_every_s)
+    engine.arrive("a", job(prompt_tokens=100, output_tokens=90, link_factor=2.0), 0.0)
+    reports(engine, until_s=0.2)
+
+    # Twice 0.011 up, 0.005 and 0.101: the first token leaves at 0.128. What has come by 0.2 left by 0.18.
+    ending = engine.abort("a", EndingKind.CANCELLED, 0.2)
+
+    assert (3, exactly((1000 + 3 * 250) * 1e-6)) == (ending.output_tokens, ending.transmit_j)
+
+
+def test_a_first_token_that_came_early_is_not_counted_away() -> None:
+    engine = Engine(SERVER, report_every_s=inf)
+    engine.arrive("a", job(prompt_tokens=100, output_tokens=90, link_factor=0.1), 0.0)
+    known = reports(engine, until_s=0.11)
+
+    assert [1] == [report.event.tokens for report in known if isinstance(report.event, Progress)]
+    assert 1 == engine.abort("a", EndingKind.CANCELLED, 0.1086).output_tokens

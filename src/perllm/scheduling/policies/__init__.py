@@ -8,6 +8,7 @@ from types import MappingProxyType
 from perllm.errors import ConfigError
 from perllm.scheduling.policies.cloud_only import CloudOnly
 from perllm.scheduling.policies.cs_ucb import CsUcb
+from perllm.scheduling.policies.cs_ucb_paper import CsUcbPaper
 from perllm.scheduling.policies.energy_greedy import EnergyGreedy
 from perllm.scheduling.policies.least_outstanding import LeastOutstanding
 from perllm.scheduling.policies.round_robin import RoundRobin
@@ -18,6 +19,7 @@ REGISTRY: Mapping[str, type[Policy]] = MappingProxyType(
         policy.name: policy
         for policy in (
             CsUcb,
+            CsUcbPaper,
             EnergyGreedy,
             LeastOutstanding,
             RoundRobin,

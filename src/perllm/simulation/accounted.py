@@ -1,0 +1,48 @@
+"""The brain's port with nothing but a ledger listening: a recording without entries, for runs that keep no record."""
+
+from __future__ import annotations
+
+from perllm.accounting import Ledger
+from perllm.domain.action import Actions
+from perllm.domain.attempt import Ending, Progress
+from perllm.domain.entry import Entry
+from perllm.domain.request import Request
+from perllm.journal.recording import Port, Recording
+
+
+class Accounted(Recording):
+    """Passes events on and lets the ledger count what it would read from their entries.
+
+    Of what happens to every request no entry is made. The ledger knows the fleet as it really is, so it is not told
+    what is believed of it.
+    """
+
+    __slots__ = ("_ledger",)
+
+    def __init__(self, port: Port, ledger: Ledger) -> None:
+        super().__init__(port, ())
+        self._ledger = ledger
+
+    def submit(self, request: Request, now_s: float) -> Actions:
+        """Pass on and count an arrival."""
+        actions = self._port.submit(request, now_s)
+        self._ledger.submitted(request, now_s)
+        self._ledger.acted(actions, now_s)
+        return actions
+
+    def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
+        """Pass on that an attempt moved on."""
+        actions = self._port.progress(attempt_id, progress, now_s)
+        if actions:
+            self._ledger.acted(actions, now_s)
+        return actions
+
+    def close(self, attempt_id: str, ending: Ending, now_s: float) -> Actions:
+        """Pass on and count the end of an attempt."""
+        actions = self._port.close(attempt_id, ending, now_s)
+        self._ledger.closed(attempt_id, ending, now_s)
+        self._ledger.acted(actions, now_s)
+        return actions
+
+    def _record(self, entry: Entry) -> None:
+        self._ledger.acted(entry.actions, entry.at_s)
