@@ -2,8 +2,10 @@
 
 Three llama.cpp engines of different sizes, each with a share of a core and one behind a slow link, are measured by
 `perllm calibrate`. Then the gateway serves traffic that calibration never saw, at several loads, each several times
-with the very same arrivals. Every journal is played again in a simulated fleet of the measured profiles: once with the
-recorded decisions, which tests the physics alone, and once with decisions taken anew, as a user would.
+with the very same arrivals; between the rounds the engines are measured again. Every journal is played again in a
+simulated fleet. In the one that was measured before anything was served: what a user would have. And in the one that
+all measurements together tell of, so that a machine that is not always equally fast is not taken for wrong physics:
+once with the recorded decisions, which tests the physics alone, and once with decisions taken anew.
 
     python benchmarks/real_engines.py [--quick] [--out DIR] [--keep DIR]
 """
@@ -23,12 +25,15 @@ from statistics import median
 from typing import Any, Final
 
 from evidence import write_evidence
+from msgspec import to_builtins
+from msgspec.structs import replace
 from quota import Quotas
-from real_fleet import KINDS, SEED, Running, calibrated, config, fleet
+from real_fleet import KINDS, SEED, Running, calibrated, config, fleet, pooled
 from real_report import show
 from real_traffic import Call, Clients, clients, draw
 
 from perllm.demo.fleet import free_port, gateway
+from perllm.domain.profile import SpeedProfile
 from perllm.simulation.counterfactual import read_past, replay_as_recorded, replay_freely
 
 MAIN_POLICY: Final = "round-robin"
@@ -50,10 +55,10 @@ class Load:
 
 
 LOADS: Final = (
-    Load(name="low", policy=MAIN_POLICY, fraction=0.25, seconds=75.0),
-    Load(name="medium", policy=MAIN_POLICY, fraction=0.55, seconds=45.0),
-    Load(name="near saturation", policy=MAIN_POLICY, fraction=0.90, seconds=45.0),
-    Load(name="medium, cs-ucb", policy="cs-ucb", fraction=0.55, seconds=45.0),
+    Load(name="low", policy=MAIN_POLICY, fraction=0.25, seconds=60.0),
+    Load(name="medium", policy=MAIN_POLICY, fraction=0.55, seconds=40.0),
+    Load(name="near saturation", policy=MAIN_POLICY, fraction=0.90, seconds=40.0),
+    Load(name="medium, cs-ucb", policy="cs-ucb", fraction=0.55, seconds=40.0),
 )
 
 
@@ -67,9 +72,9 @@ class Plan:
     loads: Sequence[Load]
 
 
-FULL: Final = Plan(calibrate_s=60.0, saturate_s=18.0, repeats=5, loads=LOADS)
+FULL: Final = Plan(calibrate_s=20.0, saturate_s=18.0, repeats=5, loads=LOADS)
 QUICK: Final = Plan(
-    calibrate_s=60.0,
+    calibrate_s=12.0,
     saturate_s=9.0,
     repeats=2,
     loads=(
@@ -81,17 +86,25 @@ QUICK: Final = Plan(
 
 @dataclass(slots=True, kw_only=True)
 class Bench:
-    """The engines, their profiles, and where files go."""
+    """The engines, what calibrations have found of them, and where files go."""
 
     engines: list[Running]
-    profiles: dict[str, Any]
     folder: Path
+    found: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     load_averages: list[float] = field(default_factory=list)
+
+    async def calibrate(self, seconds: float) -> None:
+        """Measure every engine once more, one after the other."""
+        for engine in self.engines:
+            told = self.found.setdefault(engine.name, [])
+            say(f"calibrating {engine.name}, {len(told) + 1}")
+            told.append(await calibrated(engine, self.folder, seconds, len(told)))
 
     async def serve(self, policy: str, name: str, calls: Sequence[Call] | None, plan: Plan) -> Any:
         """Start a gateway; play calls and return the journal, or without calls find the capacity."""
         journal, file, port = self.folder / f"{name}.sqlite", self.folder / f"{name}.yaml", free_port()
-        file.write_text(config(self.engines, self.profiles, policy=policy, port=port, journal=journal))
+        profiles = {name: told[0]["profile"] for name, told in self.found.items()}
+        file.write_text(config(self.engines, profiles, policy=policy, port=port, journal=journal))
         address = f"http://127.0.0.1:{port}"
         async with gateway(file, address), clients(address, SEED) as some:
             if calls is None:
@@ -110,12 +123,8 @@ async def measure(plan: Plan, folder: Path) -> dict[str, Any]:
         # This process with its clients and links, and the gateways it starts.
         quotas.limit(os.getpid(), None)
         async with fleet(quotas) as (engines, limited):
-            bench = Bench(engines=engines, profiles={}, folder=folder)
-            found = {}
-            for engine in engines:
-                say(f"calibrating {engine.name}")
-                found[engine.name] = await calibrated(engine, folder, plan.calibrate_s)
-                bench.profiles[engine.name] = found[engine.name]["profile"]
+            bench = Bench(engines=engines, folder=folder)
+            await bench.calibrate(plan.calibrate_s)
             say("disturbance")
             disturbance = await disturbed(engines)
             runs = await run_all(bench, plan)
@@ -125,10 +134,10 @@ async def measure(plan: Plan, folder: Path) -> dict[str, Any]:
         "engines": {name: asdict(kind) for name, kind in KINDS.items()},
         "limited": limited,
         "throttled_fraction": throttled,
-        "profiles": bench.profiles,
+        "profiles": {name: told[0]["profile"] for name, told in bench.found.items()},
         "calibration": {
-            name: {key: told[key] for key in ("points", "residuals", "warnings", "remarks")}
-            for name, told in found.items()
+            name: [{key: one[key] for key in ("points", "residuals", "warnings", "remarks")} for one in told]
+            for name, told in bench.found.items()
         },
         "disturbance": disturbance,
         "load_average": {"median": median(bench.load_averages), "most": max(bench.load_averages)},
@@ -167,22 +176,30 @@ async def run_all(bench: Bench, plan: Plan) -> dict[str, Any]:
         if load.policy not in capacities:
             say(f"capacity under {load.policy}")
             capacities[load.policy] = await bench.serve(load.policy, f"capacity-{load.policy}", None, plan)
-    repeats: dict[str, list[dict[str, Any]]] = {load.name: [] for load in plan.loads}
+    served: dict[str, list[Any]] = {load.name: [] for load in plan.loads}
     for number in range(plan.repeats):
         for place, load in enumerate(plan.loads):
             say(f"{load.name}, {number + 1} of {plan.repeats}")
             calls = draw(SEED + place, load.fraction * capacities[load.policy], load.seconds)
             name = f"{load.name.replace(' ', '-').replace(',', '')}-{number}"
-            served = await bench.serve(load.policy, name, calls, plan)
-            repeats[load.name].append(await asyncio.to_thread(replayed, served))
-    return {"capacity_per_s": capacities, "loads": [asdict(load) for load in plan.loads], "runs": repeats}
-
-
-def replayed(served: Mapping[str, Any]) -> dict[str, Any]:
-    """Play a journal both ways and say how it compares."""
-    past = read_past(served["journal"])
-    as_recorded, freely = replay_as_recorded(past), replay_freely(past)
+            served[load.name].append(await bench.serve(load.policy, name, calls, plan))
+        await bench.calibrate(plan.calibrate_s)
+    speeds = {name: pooled(told) for name, told in bench.found.items()}
     return {
+        "capacity_per_s": capacities,
+        "loads": [asdict(load) for load in plan.loads],
+        "speeds": {name: to_builtins(speed) for name, speed in speeds.items()},
+        "runs": {name: [replayed(one, speeds) for one in each] for name, each in served.items()},
+    }
+
+
+def replayed(served: Mapping[str, Any], speeds: Mapping[str, SpeedProfile]) -> dict[str, Any]:
+    """Play a journal every way and say how it compares."""
+    past = read_past(served["journal"])
+    servers = [replace(server, speed=speeds[server.server_id]) for server in past.fleet.servers]
+    as_recorded, freely = replay_as_recorded(past, servers=servers), replay_freely(past, servers=servers)
+    return {
+        "beforehand": replay_as_recorded(past).comparison.as_json(),
         "as_recorded": as_recorded.comparison.as_json(),
         "freely": freely.comparison.as_json(),
         "guesses": asdict(as_recorded.guesses),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +20,9 @@ from real_traffic import ANSWER, MODEL
 from perllm.demo.delayed_link import DelayedLink, Direction
 from perllm.demo.launcher import EngineSpec, launch
 from perllm.demo.tiny_model import ModelSize, tiny_model
+from perllm.domain.profile import SpeedProfile
+from perllm.experiments.calibrate.conclusions import conclude
+from perllm.experiments.calibrate.samples import FirstToken, LinkTimes, Step
 
 SLOTS: Final = 4
 SLOT_TOKENS: Final = 1024
@@ -87,9 +91,9 @@ async def _linked(url: str, kind: Kind, links: AsyncExitStack) -> str:
     return f"http://{host}:{port}"
 
 
-async def calibrated(engine: Running, folder: Path, seconds: float) -> dict[str, Any]:
+async def calibrated(engine: Running, folder: Path, seconds: float, number: int) -> dict[str, Any]:
     """Let `perllm calibrate` measure an engine; return all it found, its profile among that."""
-    profile, found = folder / f"{engine.name}.yaml", folder / f"{engine.name}.json"
+    profile, found = (folder / f"{engine.name}-calibrated-{number}.{end}" for end in ("yaml", "json"))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "perllm.cli", "calibrate", engine.url, "--seconds", str(seconds)),
         *("--out", str(profile), "--json", str(found)),
@@ -101,6 +105,21 @@ async def calibrated(engine: Running, folder: Path, seconds: float) -> dict[str,
         raise RuntimeError(f"{engine.name} could not be calibrated: {said.decode()}")
     told: dict[str, Any] = json.loads(found.read_text())
     return told
+
+
+def pooled(found: Sequence[Mapping[str, Any]]) -> SpeedProfile:
+    """Fit one profile to what several calibrations of an engine have measured."""
+    samples = [told["samples"] for told in found]
+    links = [told["link"] for told in found]
+    up_bytes_per_s = [link["up_bytes_per_s"] for link in links if link["up_bytes_per_s"] is not None]
+    link = LinkTimes(
+        connect_s=median(link["connect_s"] for link in links),
+        request_s=median(link["request_s"] for link in links),
+        up_bytes_per_s=median(up_bytes_per_s) if up_bytes_per_s else None,
+    )
+    first_tokens = [FirstToken(**sample) for told in samples for sample in told["first_token"]]
+    steps = [Step(**sample) for told in samples for sample in told["step"]]
+    return conclude(first_tokens, steps, link, None).profile
 
 
 def config(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
-WAYS: Final = ("as_recorded", "freely")
+WAYS: Final = ("beforehand", "as_recorded", "freely")
 Run = Mapping[str, Any]
 
 
@@ -18,7 +18,8 @@ def show(result: Mapping[str, Any]) -> dict[str, Any]:
     for name, told in result["disturbance"].items():
         print(f"{name}: a lone call takes {told['alone_s']:.3f} s, {told['slower']:+.1%} while the others are busy")
     for name, told in result["calibration"].items():
-        print(f"{name}: calibration residuals {told['residuals']}, {told['warnings']}")
+        off = [f"{one['residuals']['step']['median']:.0%}/{one['residuals']['step']['most']:.0%}" for one in told]
+        print(f"{name}: decode steps off the fit, median/most, by calibration: {', '.join(off)}")
     for name, one in summaries.items():
         _print(name, one)
     kept = {key: value for key, value in result.items() if key != "runs"}
