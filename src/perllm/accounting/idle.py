@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,6 +32,10 @@ class IdleJoules:
                 return self.powered_j + self.waking_j
             case IdleAccounting.NONE:
                 return 0.0
+
+
+# Asked what each machine's idling has cost up to an instant.
+IdleMeter = Callable[[float], Mapping[str, IdleJoules]]
 
 
 @dataclass(slots=True)

@@ -116,13 +116,15 @@ class Ledger:
         seed: int | None,
         finished_at_s: float,
         server_joules: Mapping[str, float] | None = None,
+        foreign_joules: Mapping[str, float] | None = None,
         idle_joules: Mapping[str, IdleJoules] | None = None,
         timing: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the result object: plain values, ready for JSON; what is not known is None.
 
-        `server_joules` is what each server's meter counted above idle: attempts' joules are checked against it.
+        `server_joules` is what each server's meter counted above idle, less the `foreign_joules` that it counted for
+        others: attempts' joules are checked against it.
         `idle_joules` is what it counted of idling, in place of idle watts times the time in the fleet.
         """
         self._totals.advance_idle(finished_at_s, idle_joules)
@@ -133,6 +135,7 @@ class Ledger:
             "energy_conserved": self._totals.energy_conserved(
                 owed_j=sum(request.spent_j for request in self._requests.values()),
                 server_joules=server_joules,
+                foreign_joules=foreign_joules,
             ),
         }
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
-from perllm.accounting.idle import IdleAccounting
+from perllm.accounting.idle import IdleAccounting, IdleMeter
 from perllm.accounting.interval import Interval, IntervalRow, Levels
 from perllm.accounting.level import Level
 from perllm.accounting.moments import Arrived, Closed, Held, Lives, Moment, Over, Powered, Reconfigured, Released, Sent
@@ -19,7 +19,8 @@ class Series:
     """Tells `write` what happened in each interval of `every_s`: a sink that remembers one interval.
 
     Intervals begin with the first entry; those in which nothing happened have rows too. `close` tells the last,
-    which ends with the last entry and may be shorter. Idle joules follow from the watts in the fleet's entries.
+    which ends with the last entry and may be shorter. Idle joules are those of `idle_meter`, where there is one; else
+    they follow from the watts in the fleet's entries.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Series:
         self._lives = Lives()
         # Of these totals only the idle accounts are used: a ledger's own must not be integrated in other steps.
         self._idle = Totals(idle=idle)
+        self.idle_meter: IdleMeter | None = None
         self._idle_told_j = 0.0
         self._intervals = 0
         self._started_at_s = 0.0
@@ -67,7 +69,7 @@ class Series:
         self._interval = Interval(from_s=at_s, services={})
 
     def _tell(self, to_s: float) -> None:
-        self._idle.advance_idle(to_s)
+        self._idle.advance_idle(to_s, None if self.idle_meter is None else self.idle_meter(to_s))
         idle_j = self._idle.idle_j
         self._write(self._interval.row(to_s, idle_j - self._idle_told_j, self._levels))
         self._idle_told_j = idle_j

@@ -121,21 +121,30 @@ class Totals:
         if ending.infer_j is not None:
             self.energy_j.learn(dispatch.predicted_energy_j, ending.transmit_j + ending.infer_j)
 
-    def energy_conserved(self, owed_j: float, server_joules: Mapping[str, float] | None) -> bool:
+    def energy_conserved(
+        self,
+        owed_j: float,
+        server_joules: Mapping[str, float] | None,
+        foreign_joules: Mapping[str, float] | None = None,
+    ) -> bool:
         """Say whether attempts' joules are those told to requests, and those of servers' meters.
 
-        `owed_j`: spent by closed attempts of requests that have not finished.
+        `owed_j`: spent by closed attempts of requests that have not finished. `foreign_joules`: what was taken off the
+        meters because it was spent for others.
         """
-        spent_j = self.transmit_j + self.infer_j
+        foreign, spent_j = foreign_joules or {}, self.transmit_j + self.infer_j
         return _same(spent_j, self.attributed_j + owed_j) and all(
-            _agrees(self.servers[server_id], metered_j) for server_id, metered_j in (server_joules or {}).items()
+            _agrees(self.servers[server_id], metered_j, foreign.get(server_id, 0.0))
+            for server_id, metered_j in (server_joules or {}).items()
         )
 
 
-def _agrees(server: ServerTally, metered_j: float) -> bool:
+def _agrees(server: ServerTally, metered_j: float, foreign_j: float) -> bool:
     """Whether a meter shows its attempts' joules, and more only for attempts not told of (yet)."""
     untold = server.open_attempts or server.unmetered_attempts
-    return _same(server.infer_j, metered_j) or (untold > 0 and server.infer_j < metered_j)
+    # What is left of a large sum after another was taken off it is as uncertain as the large one.
+    same = _same(server.infer_j + foreign_j, metered_j + foreign_j)
+    return same or (untold > 0 and server.infer_j < metered_j)
 
 
 def _same(one_j: float, other_j: float) -> bool:

@@ -26,10 +26,11 @@ class PrivacySection(Section, frozen=True, kw_only=True):
 
 
 class ExpectSection(Section, frozen=True, kw_only=True):
-    """What is believed of answers before the first is seen; it is learned while serving."""
+    """What is believed of answers before the first is seen; their lengths, unlike bytes, are learned while serving."""
 
     output_tokens: Positive = 128.0
     output_spread: Positive = 0.8
+    reply_bytes_per_token: Positive = 250.0
 
 
 class ServiceSection(Section, frozen=True, kw_only=True):

@@ -73,6 +73,7 @@ def service_value(name: str, section: ServiceSection) -> Service:
         servers=None if privacy.servers is None else frozenset(privacy.servers),
         output_tokens=section.expect.output_tokens,
         output_spread=section.expect.output_spread,
+        reply_bytes_per_token=section.expect.reply_bytes_per_token,
     )
 
 

@@ -48,6 +48,7 @@ def _load(section: LoadSection) -> ServiceLoad:
         stream_fraction=section.stream_fraction,
         bytes_per_prompt_token=section.bytes_per_prompt_token,
         overhead_bytes=section.overhead_bytes,
+        reply_bytes_per_token=section.reply_bytes_per_token,
         leaving_fraction=section.leaving_fraction,
         leaving_after_s=section.leaving_after_s,
     )
@@ -73,9 +74,7 @@ def _rate(section: RateSection) -> RateShape:
     wave = section.diurnal
     return RateShape(
         diurnal=None if wave is None else Diurnal(period_s=wave.period_s, depth=wave.depth, peak_at_s=wave.peak_at_s),
-        ramps=tuple(
-            Ramp(from_s=each.from_s, to_s=each.to_s or each.from_s, factor=each.factor) for each in section.ramps
-        ),
+        ramps=tuple(_ramp(each) for each in section.ramps),
         spikes=tuple(Spike(from_s=each.from_s, to_s=each.to_s, factor=each.factor) for each in section.spikes),
     )
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from perllm.config.kinds import Count, ModelName, Name, NotNegative, Positive, Section, Share, Text
 from perllm.simulation.arrivals import Process
+from perllm.simulation.job import STREAMED_TOKEN_BYTES
 from perllm.simulation.traces.request import Layout
 
 # Real clients have up to about 40 (ServeGen's windows of ten minutes); far beyond, all gaps but a few are 0.
@@ -155,6 +156,7 @@ class LoadSection(Section, frozen=True, kw_only=True):
     stream_fraction: Share = 1.0
     bytes_per_prompt_token: Positive = 4.0
     overhead_bytes: Annotated[int, Meta(ge=0, description="a whole number, 0 or above")] = 300
+    reply_bytes_per_token: Positive = STREAMED_TOKEN_BYTES
     leaving_fraction: Share = 0.0
     leaving_after_s: Positive = 1.0
 

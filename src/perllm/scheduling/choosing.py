@@ -29,6 +29,8 @@ from perllm.scheduling.settings import SchedulerSettings
 
 # Waiting for less than this is no waiting; it also keeps rounding from asking for a timer at this very instant.
 LEAST_PATIENCE_S = 1e-3
+# Waiting for a full server must promise so much more than going to one with room: it is a promise on a prediction.
+BETTER = 0.1
 
 
 class Go(Struct, frozen=True, gc=False):
@@ -131,6 +133,9 @@ class Chooser:
         probability, total_s = case.candidates.in_time_probability, case.candidates.total_s
         if case.roomy:
             row = min(case.roomy, key=lambda row: (-probability[row], total_s[row]))
+            patience_s = self._better_wait_s(case, probability[row])
+            if patience_s > LEAST_PATIENCE_S:
+                return Wait(case.now_s + patience_s, case.no_room)
             if serves or probability[row] >= self._refuse_below:
                 return self._go(case, row, Choice.LEAST_LATE, ())
         if case.full and case.may_hold:
@@ -138,6 +143,13 @@ class Chooser:
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(case.now_s + patience_s, case.no_room)
         return self._no(case)
+
+    def _better_wait_s(self, case: Judgement, probability: float) -> float:
+        """Return how long a full server stays likelier to be in time than one with room that offers `probability`."""
+        if not (case.full and case.may_hold):
+            return 0.0
+        later = max(case.candidates.in_time_probability[row] for row in case.full)
+        return self._patience_s(case, (probability + later) / 2) if later > probability + BETTER else 0.0
 
     def _patience_s(self, case: Judgement, confidence: float) -> float:
         """Return how long the request can wait for a full server and still be in time with this confidence."""

@@ -79,6 +79,11 @@ class Engine:
         return self._processor.spent_j - self._foreign_j
 
     @property
+    def foreign_j(self) -> float:
+        """Joules above idle drawn for tenants that are gone."""
+        return self._foreign_j
+
+    @property
     def open_attempts(self) -> int:
         """Attempts that have arrived and are not over."""
         return len(self._outbox.attempts)
@@ -151,14 +156,16 @@ class Engine:
         if sequence.place is not _UPLOADING:
             return
         outage = self._outage(at_s) if self._outages else None
-        if outage is not None:
-            self._lose(sequence, at_s, outage.kind)
-        elif sequence.output_tokens < 1:
-            sequence.place = Place.REPLYING
-            self._outbox.fail(sequence, at_s, blame_server=False)
-        else:
+        if outage is None and sequence.output_tokens >= 1:
             self._processor.enter(sequence, at_s)
             self._follow()
+        elif sequence in self._foreign:
+            self._end_foreign(sequence)
+        elif outage is not None:
+            self._lose(sequence, at_s, outage.kind)
+        else:
+            sequence.place = Place.REPLYING
+            self._outbox.fail(sequence, at_s, blame_server=False)
 
     def _turn(self, at_s: float, number: int) -> None:
         """What the engine was doing has ended, unless it does something else by now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from math import inf
 
 from perllm.costs.energy import transmit_j
@@ -59,17 +60,20 @@ class Outbox:
     def fail(self, sequence: Sequence, at_s: float, *, blame_server: bool = True) -> None:
         """The engine gives an attempt up."""
         truth = sequence.job.truth
-        # All that a stream has written has left.
-        tokens = sequence.written if sequence.sent_tokens else 0
-        ending = self._ending(sequence, _FAILED, tokens, blame_server=blame_server)
+        if self.report_every_s == inf and sequence.sent_tokens:
+            sequence.sent_tokens = sequence.written
+        ending = self._ending(sequence, _FAILED, sequence.sent_tokens, blame_server=blame_server)
         known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
         self._agenda.note(known_at_s, self._tell, (sequence, ending))
 
     def count(self, sequence: Sequence, now_s: float) -> None:
-        """Count the tokens of a stream that have come through the link by now, told or not."""
-        if sequence.seen_tokens and sequence.place is not Place.REPLYING:
+        """Count the tokens of a stream that nobody was told of and that have come through the link by now."""
+        if self.report_every_s == inf and sequence.seen_tokens:
             left_at_s = now_s - self._link.rtt_s / 2 * sequence.job.truth.link_factor
-            sequence.seen_tokens = max(self._processor.tokens(sequence, left_at_s), sequence.seen_tokens)
+            # With the last one it would be over.
+            left = min(self._processor.tokens(sequence, left_at_s), sequence.output_tokens - 1)
+            unseen = range(sequence.seen_tokens + 1, left + 1)
+            sequence.seen_tokens += bisect_right(unseen, now_s, key=lambda tokens: self._come_at_s(sequence, tokens))
 
     def abort(self, sequence: Sequence, kind: EndingKind) -> Ending:
         """Close an attempt that is not waited for any more; what has come through the link has come."""
@@ -99,9 +103,15 @@ class Outbox:
                 sequence.sent_tokens = tokens
                 truth = sequence.job.truth
                 known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
+                known_at_s = max(known_at_s, self._come_at_s(sequence, tokens))
                 self._agenda.note(known_at_s, self._tell, (sequence, Progress(stage=Stage.TOKENS, tokens=tokens)))
         if sequence.place is not _CLOSED and sequence.place is not Place.REPLYING:
             self._look_later(sequence)
+
+    def _come_at_s(self, sequence: Sequence, tokens: int) -> float:
+        """Return when so many tokens of a stream have come if its link was all that held them up."""
+        truth = sequence.job.truth
+        return self._way.returns_at_s(sequence.first_at_s, truth.token_bytes * tokens, truth.link_factor)
 
     def _look_later(self, sequence: Sequence) -> None:
         if self.report_every_s == inf:

@@ -12,6 +12,7 @@ from perllm.domain.service import Service
 from perllm.scheduling.settings import SchedulerSettings
 from perllm.simulation.arrivals import Arrivals
 from perllm.simulation.bandwidth import Network
+from perllm.simulation.job import STREAMED_TOKEN_BYTES
 from perllm.simulation.lengths import LengthModel
 from perllm.simulation.traces.request import Layout
 from perllm.simulation.trouble import Trouble
@@ -22,9 +23,9 @@ class ServiceLoad:
     """The requests of one service. `share` is relative to the other services' shares.
 
     With `arrivals` of its own they are a process of their own, at that share of the rate; without, the service takes
-    its share of the process all others have in common. Of its clients `leaving_fraction` hang up, after a time that is
-    exponential around `leaving_after_s`, unless they were answered before. Where a trace gives the lengths, there need
-    not be any here.
+    its share of the process all others have in common. A streamed token weighs `reply_bytes_per_token`. Of its clients
+    `leaving_fraction` hang up, after a time that is exponential around `leaving_after_s`, unless they were answered
+    before. Where a trace gives the lengths, there need not be any here.
     """
 
     model: str
@@ -36,6 +37,7 @@ class ServiceLoad:
     stream_fraction: float = 1.0
     bytes_per_prompt_token: float = 4.0
     overhead_bytes: int = 300
+    reply_bytes_per_token: float = STREAMED_TOKEN_BYTES
     leaving_fraction: float = 0.0
     leaving_after_s: float = 1.0
 

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.random import default_rng
 
 from perllm.accounting import Ledger
+from perllm.accounting.series import Series
 from perllm.domain.action import Actions, Cancel, CancelCause, Dispatch, Finish, SetPower
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.counts import Counts
@@ -56,6 +57,9 @@ def run(
     scheduler = _scheduler(scenario, seed, clock, explain=bool(sinks))
     world = World(scenario.servers, scenario.world, seed, report_every_s=scheduler.report_every_s)
     ledger = Ledger(world.servers, 0.0, idle=scenario.world.idle, services=scenario.services, truthful=True)
+    for account in accounts:
+        if isinstance(account, Series):
+            account.idle_meter = world.idle_joules
     others = [truthful(sink, world.servers, scenario.services) for sink in accounts]
     listeners = [*others, *sinks]
     simulator = Simulator(
@@ -76,6 +80,7 @@ def run(
         seed=seed,
         finished_at_s=simulator.now_s,
         server_joules=world.joules(),
+        foreign_joules=world.foreign_joules(),
         idle_joules=world.idle_joules(simulator.now_s),
         timing=scheduler.timing() if isinstance(scheduler, TimedScheduler) else {},
         settings=_settings(scenario),

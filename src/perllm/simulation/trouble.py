@@ -84,6 +84,5 @@ class Trouble:
     slowdowns: tuple[Slowdown, ...] = ()
     drifts: tuple[Drift, ...] = ()
     tenants: tuple[Tenant, ...] = ()
-    link_outages: tuple[LinkOutage, ...] = ()
     lies: tuple[Lie, ...] = ()
     telemetry_delay_s: float = 0.0

@@ -66,5 +66,5 @@ def recorded(rows: Iterable[tuple[float, float]]) -> Weather:
     kept = list(rows)
     pairs = [(later[0] - row[0], row[1]) for row, later in pairwise(kept)]
     lead = [(kept[0][0], kept[0][1])] if kept[0][0] > 0.0 else []
-    batches = iter([[*lead, *pairs], [(inf, kept[-1][1])], []])
+    batches = iter([[*lead, *pairs, (inf, kept[-1][1])]])
     return Weather(lambda: next(batches, []))

@@ -15,7 +15,7 @@ from perllm.simulation.scenario import Scenario
 from perllm.simulation.streams import stream
 
 Values = NDArray[Any]
-Facts = tuple[str, str, Requirement, int | None]
+Facts = tuple[str, str, Requirement, int | None, float]
 
 # With far fewer, numpy's calls cost more than the numbers in them; with far more, nothing is gained.
 CHUNK: Final = 4096
@@ -30,7 +30,10 @@ def jobs(scenario: Scenario, seed: int, chunk: int = CHUNK) -> Iterator[tuple[fl
     """
     requirements = {service.name: service.requirement for service in scenario.services}
     loads = scenario.workload.loads
-    facts = [(name, load.model, requirements[name], load.max_output_tokens) for name, load in loads.items()]
+    facts = [
+        (name, load.model, requirements[name], load.max_output_tokens, load.reply_bytes_per_token)
+        for name, load in loads.items()
+    ]
     details = _Details(scenario, seed)
     number = 0
     for some in arriving(scenario.workload, seed, chunk):
@@ -43,7 +46,7 @@ def _made(number: int, some: Arriving, details: _Details, facts: Sequence[Facts]
     rows = zip(*columns, some.sessions, some.blocks)  # noqa: B905 - the last two may have no end
     for at_s, kind, prompt, output, text_bytes, bytes_, streams, service, link, stays_s, session, blocks in rows:
         number += 1
-        name, model, requirement, limit = facts[kind]
+        name, model, requirement, limit, token_bytes = facts[kind]
         request = Request(
             request_id=f"r{number}",
             service=name,
@@ -63,6 +66,7 @@ def _made(number: int, some: Arriving, details: _Details, facts: Sequence[Facts]
             link_factor=link,
             leaves_at_s=None if stays_s == np.inf else at_s + stays_s,
             blocks=blocks,
+            token_bytes=token_bytes,
         )
         yield at_s, Job(request=request, truth=truth)
 

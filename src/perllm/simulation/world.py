@@ -97,6 +97,10 @@ class World:
         """Return what each server's own meter has counted above idle for our requests."""
         return {server_id: engine.infer_j for server_id, engine in self._engines.items()}
 
+    def foreign_joules(self) -> dict[str, float]:
+        """Return what each server's meter has counted above idle for tenants that are gone."""
+        return {server_id: engine.foreign_j for server_id, engine in self._engines.items()}
+
     def idle_joules(self, now_s: float) -> dict[str, IdleJoules]:
         """Return what idling has cost on each server by now."""
         return {server_id: engine.idle_joules(now_s) for server_id, engine in self._engines.items()}

@@ -276,6 +276,14 @@ def test_a_meter_that_disagrees_with_its_attempts_breaks_the_law(metered_j: floa
     assert expected == result["laws"]["energy_conserved"]
 
 
+@pytest.mark.parametrize(("off_j", "expected"), [(1e-6, True), (1e-1, False)])
+def test_what_a_meter_counted_for_others_blurs_what_it_counted_for_us(off_j: float, expected: bool) -> None:
+    joules = {"server_joules": {"edge": 4.0 + off_j, "cloud": -off_j}, "foreign_joules": {"edge": 1e6, "cloud": 1e6}}
+    result = result_of(one_completed(new_ledger()), **joules)
+
+    assert expected == result["laws"]["energy_conserved"]
+
+
 @pytest.mark.parametrize(("metered_j", "expected"), [(9.0, True), (4.0, True), (3.9, False)])
 def test_a_meter_may_be_ahead_while_an_attempt_is_open(metered_j: float, expected: bool) -> None:
     ledger = one_completed(new_ledger())

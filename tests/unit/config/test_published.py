@@ -41,16 +41,6 @@ def test_a_scenario_works(path: Path) -> None:
     assert {service.name for service in scenario.services} == scenario.workload.loads.keys()
 
 
-def test_the_papers_scenario_is_the_papers() -> None:
-    scenario = scenario_value(load_scenario(ROOT / "scenarios" / "paper-llama2-7b-stable.yaml"))
-
-    tiers = [server.tier for server in scenario.servers]
-    limits = [service.requirement.total_s for service in scenario.services]
-    assert (5, 1) == (tiers.count(Tier.EDGE), tiers.count(Tier.CLOUD))
-    assert 10_000 == scenario.workload.requests
-    assert all(limit is not None and 2 <= limit <= 6 for limit in limits)
-
-
 @pytest.mark.parametrize("schema", [GatewayFile, ScenarioFile])
 def test_every_key_stands_in_the_docs(schema: type[msgspec.Struct]) -> None:
     words = {word for code in re.findall(r"`([^`]+)`", DOCS) for word in re.split(r"[^a-z_0-9]+", code)}

@@ -33,6 +33,7 @@ def test_every_key_of_a_load_arrives() -> None:
         "stream_fraction": 0.5,
         "bytes_per_prompt_token": 3,
         "overhead_bytes": 0,
+        "reply_bytes_per_token": 40,
         "leaving_fraction": 0.1,
         "leaving_after_s": 2,
     }
@@ -50,6 +51,7 @@ def test_every_key_of_a_load_arrives() -> None:
         stream_fraction=0.5,
         bytes_per_prompt_token=3.0,
         overhead_bytes=0,
+        reply_bytes_per_token=40.0,
         leaving_fraction=0.1,
         leaving_after_s=2.0,
     )

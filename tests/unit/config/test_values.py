@@ -114,7 +114,7 @@ def test_every_key_of_a_service_arrives() -> None:
         "when_late": "cancel",
         "timeout_s": 60,
         "privacy": {"tiers": ["edge"], "servers": ["edge-1"]},
-        "expect": {"output_tokens": 40, "output_spread": 0.5},
+        "expect": {"output_tokens": 40, "output_spread": 0.5, "reply_bytes_per_token": 80},
         "default": True,
     }
 
@@ -122,8 +122,9 @@ def test_every_key_of_a_service_arrives() -> None:
 
     assert "chat" == service.name
     assert Requirement(total_s=4.0, first_token_s=1.5) == service.requirement
-    assert (0.9, 60.0, 40.0, 0.5) == (
+    assert (0.9, 60.0, 40.0, 0.5, 80.0) == (
         service.attainment, service.timeout_s, service.output_tokens, service.output_spread,
+        service.reply_bytes_per_token,
     )  # fmt: skip
     assert (WhenInfeasible.REFUSE, WhenLate.CANCEL) == (service.when_infeasible, service.when_late)
     assert (frozenset({Tier.EDGE}), frozenset({"edge-1"})) == (service.tiers, service.servers)

@@ -514,3 +514,16 @@ def test_waking_teaches_nothing_of_how_fast_a_server_is() -> None:
 
     woken, never = (dispatch_of(told.submit(request("next"), 30.0)) for told in (brain, other))
     assert predicted(never)[0] == pytest.approx(predicted(woken)[0], rel=0.1)
+
+
+def test_a_request_waits_for_a_full_server_that_would_be_in_time_rather_than_go_where_it_would_not() -> None:
+    slow = replace(EDGE, server_id="slow", speed=replace(EDGE.speed, decode_token_s=1.0, weights_read_s=1.0))
+    one = replace(EDGE, slots=1)
+    brain = scheduler(slow, one)
+    urgent = Requirement(total_s=3.0)
+    first = dispatch_of(brain.submit(request("first", requirement=urgent), 0.0))
+
+    assert () == tuple(brain.submit(request("second", requirement=urgent), 0.0))
+    second = dispatch_of(brain.close(first.attempt_id, completed(), 0.1))
+
+    assert ("edge", "edge") == (first.server_id, second.server_id)

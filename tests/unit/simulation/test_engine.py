@@ -241,6 +241,15 @@ def test_an_abort_on_the_way_back_takes_the_answer_away() -> None:
     assert [] == reports(engine)
 
 
+def test_on_the_way_back_all_but_the_last_token_may_have_come() -> None:
+    engine = Engine(SERVER, report_every_s=inf)
+    engine.arrive("a", job(output_tokens=11), 0.0)
+    reports(engine, until_s=0.337)
+
+    # Written by 0.327, come by 0.3375.
+    assert 10 == engine.abort("a", EndingKind.CANCELLED, 0.3374).output_tokens
+
+
 def test_what_is_sent_to_a_server_that_is_out_fails_after_its_way_there() -> None:
     engine = Engine(SERVER, outages=[Outage(server_id="edge", from_s=1.0, to_s=2.0)])
     engine.arrive("a", job(), 1.5)
@@ -301,19 +310,17 @@ def test_an_attempt_is_sent_and_ended_once() -> None:
         engine.abort("a", EndingKind.CANCELLED, 9.0)
 
 
-@pytest.mark.parametrize("report_every_s", [1.0, inf])
-def test_what_a_broken_stream_has_sent_is_counted_whether_it_was_told_or_not(report_every_s: float) -> None:
+def test_what_a_broken_stream_has_sent_is_counted_though_nobody_was_told() -> None:
     outage = Outage(server_id="edge", from_s=0.25, to_s=2.0)
-    engine = Engine(AT_HAND, outages=[outage], report_every_s=report_every_s)
+    engine = Engine(AT_HAND, outages=[outage], report_every_s=inf)
     engine.arrive("a", job(prompt_tokens=99, output_tokens=90), 0.0)
 
     # One token at 0.1, and one every 0.021 from then on.
     assert 8 == endings(reports(engine))["a"].output_tokens
 
 
-@pytest.mark.parametrize("report_every_s", [1.0, inf])
-def test_what_an_aborted_stream_has_received_is_counted_whether_it_was_told_or_not(report_every_s: float) -> None:
-    engine = Engine(SERVER, report_every_s=report_every_s)
+def test_what_an_aborted_stream_has_received_is_counted_though_nobody_was_told() -> None:
+    engine = Engine(SERVER, report_every_s=inf)
     engine.arrive("a", job(prompt_tokens=100, output_tokens=90, link_factor=2.0), 0.0)
     reports(engine, until_s=0.2)
 
@@ -321,6 +328,16 @@ def test_what_an_aborted_stream_has_received_is_counted_whether_it_was_told_or_n
     ending = engine.abort("a", EndingKind.CANCELLED, 0.2)
 
     assert (3, exactly((1000 + 3 * 250) * 1e-6)) == (ending.output_tokens, ending.transmit_j)
+
+
+def test_what_came_before_a_writer_gave_way_has_come() -> None:
+    engine = Engine(replace(AT_HAND, kv_tokens=1001), report_every_s=inf)
+    engine.arrive("a", job(prompt_tokens=3, output_tokens=40), 0.0)
+    engine.arrive("b", job(prompt_tokens=969, output_tokens=32), 0.03)
+    reports(engine, until_s=1.5)
+
+    # b has had 14 tokens by 1.285, when the cache was full.
+    assert 14 == engine.abort("b", EndingKind.CANCELLED, 1.5).output_tokens
 
 
 def test_a_first_token_that_came_early_is_not_counted_away() -> None:

@@ -9,9 +9,12 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace as altered
 
+from perllm.accounting.interval import IntervalRow
+from perllm.accounting.series import Series
 from perllm.domain.action import Actions, Cancel, Dispatch
 from perllm.domain.attempt import Ending, EndingKind, Stage
 from perllm.domain.entry import Entry, EventKind
+from perllm.domain.profile import Rest
 from perllm.domain.request import Request, Requirement
 from perllm.domain.service import WhenLate
 from perllm.domain.telemetry import Fact, Health
@@ -23,7 +26,7 @@ from perllm.simulation.simulator import Simulator, run
 from perllm.simulation.trouble import Outage, Trouble
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
-from tests.unit.simulation.machines import CHAT, LOAD, scenario
+from tests.unit.simulation.machines import CHAT, CLOUD, LOAD, SERVER, scenario
 
 NO_ONE_LEAVES = replace(LOAD, leaving_fraction=0.0)
 
@@ -170,3 +173,18 @@ def test_a_request_that_would_never_end_is_a_bug_and_not_an_endless_run() -> Non
 
     with pytest.raises(InvariantError, match="3 requests wait"):
         simulator.run()
+
+
+def test_the_rows_of_a_series_add_up_to_what_resting_machines_really_drew() -> None:
+    asleep = Rest(after_s=2.0, watts=1.0, wake_s=1.0, wake_j=5.0)
+    servers = tuple(altered(server, rests=(asleep,)) for server in (SERVER, CLOUD))
+    traffic = scenario(requests=40, rate_per_s=0.2, servers=servers)
+    rows: list[IntervalRow] = []
+    series = Series(7.0, rows.append)
+
+    result = run(traffic, 1, accounts=[series]).result
+    series.close()
+
+    assert pytest.approx(result["energy_j"]["idle"], rel=1e-9) == sum(row.energy_j.idle for row in rows)
+    always_on_j = sum(server.power.idle_w for server in servers) * result["makespan_s"] * 0.8
+    assert result["energy_j"]["idle"] < always_on_j

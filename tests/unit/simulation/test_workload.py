@@ -75,6 +75,17 @@ def test_bytes_follow_from_the_prompt() -> None:
         assert job.request.prompt_bytes + 123 == job.request.payload_bytes == job.truth.upload_bytes
 
 
+def test_streamed_tokens_weigh_what_their_service_says() -> None:
+    loads = {"chat": LOAD, "mail": replace(LOAD, reply_bytes_per_token=40.0)}
+    traffic = scenario(
+        services=(CHAT, Service(name="mail")), workload=Workload(requests=200, rate_per_s=20.0, loads=loads)
+    )
+
+    weights = {(job.request.service, job.truth.token_bytes) for _, job in jobs(traffic, 1)}
+
+    assert {("chat", 250.0), ("mail", 40.0)} == weights
+
+
 def test_some_clients_leave_after_a_while() -> None:
     load = replace(LOAD, leaving_fraction=0.25, leaving_after_s=3.0)
     stays = [

@@ -8,7 +8,7 @@ import pytest
 
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.simulation.scenario import WorldSettings
-from perllm.simulation.trouble import Outage, Trouble
+from perllm.simulation.trouble import Outage, OutageKind, Tenant, Trouble
 from perllm.simulation.world import World
 from tests.unit.simulation.machines import CLOUD, SERVER, job
 
@@ -85,3 +85,23 @@ def test_the_meters_of_servers_count_what_attempts_are_charged() -> None:
         charged[report.attempt_id] = report.event.infer_j
 
     assert {"edge": pytest.approx(charged["a"]), "cloud": pytest.approx(charged["b"])} == world.joules()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble(tenants=(Tenant(server_id="edge", rate_per_s=1.0, prompt_tokens=1e9, output_tokens=10.0),)),
+        *(
+            Trouble(
+                tenants=(Tenant(server_id="edge", rate_per_s=1.0, prompt_tokens=9.0, output_tokens=10.0),),
+                outages=(Outage(server_id="edge", from_s=0.0, to_s=60.0, kind=kind),),
+            )
+            for kind in OutageKind
+        ),
+    ],
+)
+def test_nobody_here_is_told_of_a_tenant_whom_the_server_turns_away(trouble: Trouble) -> None:
+    world = World((SERVER,), WorldSettings(prior_error=0.0, trouble=trouble), 1)
+
+    assert world.advance(50.0) is None
+    assert (0, 0.0) == (world.open_attempts, world.joules()["edge"])
