@@ -6,12 +6,14 @@ link: what leaves the engine is known at once. No two things of a plan may happe
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf, prod
 from typing import NamedTuple
 
-from perllm.domain.profile import Batching
+from perllm.domain.profile import Batching, Rest
 from perllm.domain.server import Server
 from perllm.simulation.job import Truth
 from perllm.simulation.trouble import Outage, Slowdown
@@ -74,7 +76,10 @@ class StepwiseEngine:
         self.writing: list[Guest] = []
         self.blocks: list[int] = []
         self.step: Step | None = None
+        self.idle_from_s = 0.0
         self.idle_since_s = 0.0
+        self.rested_s: dict[Rest, float] = defaultdict(float)
+        self.waking_j = 0.0
 
     def play(self, events: Sequence[Event], truths: Sequence[Truth]) -> None:
         """Let everything happen, and go on until nothing is left to do."""
@@ -103,13 +108,16 @@ class StepwiseEngine:
             self.leave(guest, at_s, "failed")
             return
         self.waiting.append(guest)
-        if self.step is None:
-            wake_s = self.wake_s(at_s)
-            if wake_s > 0.0:
-                self.blocks.clear()
-                self.step = Step(at_s + wake_s, at_s)
-            else:
-                self.begin(at_s)
+        if self.step is not None:
+            return
+        self.count_rest(at_s)
+        rest = self.rest(at_s)
+        self.waking_j += rest.wake_j if rest else 0.0
+        if rest and rest.wake_s > 0.0:
+            self.blocks.clear()
+            self.step = Step(at_s + rest.wake_s, at_s)
+        else:
+            self.begin(at_s)
 
     def abort(self, at_s: float, number: int) -> None:
         guest = self.guests.get(number)
@@ -134,12 +142,14 @@ class StepwiseEngine:
     def crash(self, at_s: float, _: int) -> None:
         if self.step is not None:
             self.charge(self.step, at_s)
+        else:
+            self.count_rest(at_s)
         for guest in [*self.waiting, *self.reading, *self.writing]:
             self.remove(guest)
             self.leave(guest, at_s, "failed")
         self.blocks.clear()
         self.step = None
-        self.idle_since_s = -inf
+        self.idle_from_s, self.idle_since_s = at_s, -inf
 
     def remove(self, guest: Guest) -> None:
         for place in (self.waiting, self.reading, self.writing):
@@ -149,9 +159,28 @@ class StepwiseEngine:
     def leave(self, guest: Guest, at_s: float, fate: str) -> None:
         guest.ended_at_s, guest.fate = at_s, fate
 
-    def wake_s(self, at_s: float) -> float:
-        rests = [rest for rest in self.server.rests if at_s - self.idle_since_s >= rest.after_s]
-        return rests[-1].wake_s if rests else 0.0
+    # ---- what it does when it does nothing ----------------------------------------------------------------------
+
+    def rest(self, at_s: float) -> Rest | None:
+        """Return the deepest rest into which an idle machine has fallen; one that crashed is there at once."""
+        fallen = [rest for rest in self.server.rests if at_s - self.idle_since_s >= rest.after_s]
+        return fallen[-1] if fallen else None
+
+    def count_rest(self, until_s: float) -> None:
+        """Add up the time in each rest since it became idle, piece by piece."""
+        falls_at_s = [self.idle_since_s + rest.after_s for rest in self.server.rests]
+        cuts = [self.idle_from_s, *(at_s for at_s in falls_at_s if self.idle_from_s < at_s < until_s), until_s]
+        for earlier_s, later_s in pairwise(cuts):
+            rest = self.rest((earlier_s + later_s) / 2)
+            if rest is not None:
+                self.rested_s[rest] += later_s - earlier_s
+
+    def idle_joules(self, now_s: float) -> tuple[float, float, float]:
+        """Return what was drawn while powered, at rest and for waking, by an instant at which it does nothing."""
+        self.count_rest(now_s)
+        resting_j = sum(rest.watts * rested_s for rest, rested_s in self.rested_s.items())
+        powered_s = now_s - sum(self.rested_s.values())
+        return self.server.power.idle_w * powered_s, resting_j, self.waking_j
 
     # ---- one step -----------------------------------------------------------------------------------------------
 
@@ -164,7 +193,7 @@ class StepwiseEngine:
         writers = [] if pieces and not self.chunked else list(self.writing)
         if not pieces and not writers:
             self.step = None
-            self.idle_since_s = at_s
+            self.idle_from_s = self.idle_since_s = at_s
             return
         duration_s, reading_w, writing_w = self.physics(pieces, writers, at_s)
         self.step = Step(at_s + duration_s, at_s, pieces, writers, reading_w, writing_w)

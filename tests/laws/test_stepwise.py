@@ -20,9 +20,9 @@ from tests.laws.stepwise import BLOCK_TOKENS, Event, Guest, StepwiseEngine
 from tests.unit.simulation.machines import AT_HAND, job
 
 
-def instants(most_s: float) -> st.SearchStrategy[float]:
+def instants(most_s: float, unit_s: float = sqrt(2.0) / 1000.0) -> st.SearchStrategy[float]:
     """Return irrational instants, where all durations are rational: the order of two at once is a matter of taste."""
-    return st.integers(1, int(most_s * 1000 / sqrt(2.0))).map(lambda number: number * sqrt(2.0) / 1000.0)
+    return st.integers(1, int(most_s / unit_s)).map(lambda number: number * unit_s)
 
 
 def seconds(most: float) -> st.SearchStrategy[float]:
@@ -123,7 +123,9 @@ OUTAGES = st.one_of(
     NO_OUTAGES,
     NO_OUTAGES,
     st.builds(
-        lambda at_s, for_s: [Outage(server_id="edge", from_s=at_s, to_s=at_s + for_s)], instants(2.0), instants(1.0)
+        lambda at_s, for_s: [Outage(server_id="edge", from_s=at_s, to_s=at_s + for_s)],
+        instants(2.0, sqrt(3.0) / 1000.0),
+        instants(1.0, sqrt(3.0) / 1000.0),
     ),
 )
 
@@ -181,6 +183,9 @@ def test_leaping_over_steps_is_making_each(
         number: (ending.infer_j, ending.output_tokens, ending.usage.cached_tokens if ending.usage else None)
         for number, (_, ending) in ended.items()
     }
+    over_at_s = 10.0 + max(at_s for at_s, _ in ended.values())
+    idle = fast.idle_joules(over_at_s)
+    assert slow.idle_joules(over_at_s) == near_joules(idle.powered_j, idle.resting_j, idle.waking_j)
 
 
 FATES = {EndingKind.COMPLETED: "completed", EndingKind.CANCELLED: "aborted", EndingKind.FAILED: "failed"}
@@ -188,6 +193,10 @@ FATES = {EndingKind.COMPLETED: "completed", EndingKind.CANCELLED: "aborted", End
 
 def near(at_s: float) -> float:
     return pytest.approx(at_s, rel=0.0, abs=1e-9)  # type: ignore[return-value]
+
+
+def near_joules(*joules: float) -> tuple[float, ...]:
+    return pytest.approx(joules, rel=1e-9, abs=1e-9)  # type: ignore[return-value]
 
 
 def told(guest: Guest) -> tuple[float, int, int | None]:

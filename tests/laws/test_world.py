@@ -251,7 +251,6 @@ def test_a_machine_is_powered_or_at_rest_all_the_time(case: Case) -> None:
         assert pytest.approx(END_S) == powered_s + resting_s
         wakes = joules.waking_j / rest.wake_j
         assert wakes == round(wakes)
-        assert powered_s >= wakes * rest.wake_s - 1e-9
 
 
 @given(CASES)

@@ -61,6 +61,9 @@ def _troubles(file: ScenarioFile) -> Iterator[Mistake]:
         for number, trouble in enumerate(troubles):
             yield from reference(("world", key, number, "server"), "server", trouble.server, file.servers)
     for name, site in world.sites.items():
+        if name in file.servers:
+            path: KeyPath = ("world", "sites", name)
+            yield Mistake(path=path, problem="a server has this name too", remedy="Give the site another one.")
         for number, server in enumerate(site.servers):
             yield from reference(("world", "sites", name, "servers", number), "server", server, file.servers)
     places = {*file.servers, *world.sites}

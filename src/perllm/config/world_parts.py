@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from math import inf
 from pathlib import Path
 
 from perllm.config.values import BYTES_PER_MBIT
@@ -91,7 +92,7 @@ def _rows(path: Path) -> tuple[tuple[float, float], ...]:
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             table = list(csv.reader(lines))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(
             "the record of bandwidth cannot be read", file=str(path), remedy="Check its name, and that it is text."
         ) from error
@@ -110,7 +111,7 @@ def _row(path: Path, number: int, row: list[str], before_s: float) -> tuple[floa
         at_s, factor = (float(cell) for cell in row)
     except ValueError:
         at_s, factor = -1.0, -1.0
-    if not (before_s < at_s < float("inf") and 0.0 <= factor < float("inf")):
+    if not (before_s < at_s and 0.0 <= at_s < inf and 0.0 <= factor < inf):
         raise ConfigError(
             f"line {number} is no instant and factor: {','.join(row)!r}",
             file=str(path),

@@ -46,6 +46,11 @@ class DriftSection(Section, frozen=True, kw_only=True):
     factor_per_hour: Positive
     limit: Positive
 
+    def __post_init__(self) -> None:
+        """Refuse a limit on the other side of 1, which would be there from the start."""
+        if (self.factor_per_hour - 1.0) * (self.limit - 1.0) < 0.0:
+            raise ValueError("factor_per_hour and limit lie on different sides of 1")
+
 
 class TenantSection(Section, frozen=True, kw_only=True):
     """Somebody else's requests on a server: a Poisson process, lengths exponential around their means."""
@@ -56,6 +61,11 @@ class TenantSection(Section, frozen=True, kw_only=True):
     output_tokens: Positive
     from_s: NotNegative = 0.0
     to_s: Positive | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what ends before it begins."""
+        if self.to_s is not None and self.to_s <= self.from_s:
+            raise ValueError("to_s must be later than from_s")
 
 
 class LinkOutageSection(_Interval, frozen=True, kw_only=True):

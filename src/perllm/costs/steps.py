@@ -77,6 +77,7 @@ class Steps(NamedTuple):
 
 def _solved(first_s: float, growth_s: float, elapsed_s: float) -> float:
     """Return how many steps take so long if the first takes first_s, and each growth_s more than the one before."""
-    # The root of growth/2 n^2 + (first - growth/2) n = elapsed, in the form that loses no digits when growth is tiny.
+    # The root of growth/2 n^2 + (first - growth/2) n = elapsed, in the form that takes no difference of alike numbers.
     slope_s = first_s - growth_s / 2
-    return 2.0 * elapsed_s / (slope_s + sqrt(slope_s * slope_s + 2.0 * growth_s * elapsed_s))
+    root_s = sqrt(slope_s * slope_s + 2.0 * growth_s * elapsed_s)
+    return 2.0 * elapsed_s / (root_s + slope_s) if slope_s > 0.0 else (root_s - slope_s) / growth_s

@@ -35,8 +35,7 @@ def decode_step_s(speed: SpeedProfile, batch: int, context_tokens: float = 0.0) 
     overheads.
     """
     memory_s = speed.weights_read_s + context_tokens * speed.context_token_s
-    arithmetic_s = batch * speed.decode_token_s
-    return busy_s(speed, arithmetic_s, memory_s) + step_overheads_s(speed, batch)
+    return busy_s(speed, batch * speed.decode_token_s, memory_s) + step_overheads_s(speed, batch)
 
 
 def step_overheads_s(speed: SpeedProfile, batch: int) -> float:

@@ -1,1 +1,1 @@
-"""What is found out by running things: on real engines, or many times in simulation; and tables and figures of it."""
+"""What is found out by running things: on real engines, or in simulation, and shown as tables and figures."""

@@ -15,7 +15,8 @@ from perllm.machines.http import UpstreamClient
 
 _ANSWER_S: Final = 5.0
 _REFUSED: Final = frozenset({401, 403})
-_CACHE_BLOCKS: Final = re.compile(r"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
+_CACHE: Final = re.compile(r"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
+_BLOCKS: Final = ("num_gpu_blocks", "block_size")
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -98,11 +99,18 @@ async def _ollama(client: UpstreamClient, server_id: str, cards: list[dict[str, 
 
 
 def _cache_tokens(metrics: str) -> int | None:
-    """Multiply blocks and their size, which vLLM tells as labels of a metric."""
-    found = _CACHE_BLOCKS.search(metrics)
+    """Find what vLLM tells as labels of a metric: the tokens themselves, or else blocks and their size.
+
+    Where layers differ (sliding windows, say) blocks times size is not what fits.
+    """
+    found = _CACHE.search(metrics)
     labels = dict(_LABEL.findall(found[1])) if found else {}
-    blocks, size = labels.get("num_gpu_blocks", ""), labels.get("block_size", "")
-    return int(blocks) * int(size) or None if blocks.isdecimal() and size.isdecimal() else None
+    told, blocks, size = (_digits(labels.get(name, "")) for name in ("kv_cache_size_tokens", *_BLOCKS))
+    return told or blocks * size or None
+
+
+def _digits(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
 
 
 async def _get(client: UpstreamClient, server_id: str, path: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from perllm.costs.energy import decode_w, prefill_w
-from perllm.costs.time import busy_s, download_s, upload_s
+from perllm.costs.time import busy_s, download_s, step_overheads_s, upload_s
 from perllm.domain.server import Server
 
 
@@ -34,7 +34,7 @@ class StepTable:
         speed, sizes = server.speed, range(server.slots + 1)
         self._speed = speed
         self._arithmetic_s = [size * speed.decode_token_s for size in sizes]
-        self._overhead_s = [speed.step_overhead_s + size * speed.sequence_overhead_s for size in sizes]
+        self._overhead_s = [step_overheads_s(speed, size) for size in sizes]
         self._watts = [decode_w(server.power, size, server.slots) for size in sizes]
 
     def joined(self, others: int, context_tokens: float) -> Step:

@@ -282,10 +282,8 @@ class Processor:
 
     def _room(self) -> int:
         """Count the tokens that can still be written into the cache."""
-        taken = self._batch.context_tokens
-        for reader in self._readers:
-            taken += reader.context_tokens
-        return self._server.kv_tokens - taken
+        reading = sum(reader.context_tokens for reader in self._readers)
+        return self._server.kv_tokens - self._batch.context_tokens - reading
 
     def _make_room(self, at_s: float) -> int:
         """Let the newest give way until everybody else's next token fits; return the room there is."""

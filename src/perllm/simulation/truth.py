@@ -25,6 +25,8 @@ def true_server(server: Server, prior_error: float, rng: Generator) -> Server:
         speed=_speed(server.speed, arithmetic, memory, overheads),
         power=_power(server.power, idle, active),
         link=_link(server.link, rtt, rate),
+        # At rest it errs as when idle, so that resting never draws more where the profile says it draws less.
+        rests=tuple(replace(rest, watts=rest.watts * idle) for rest in server.rests),
     )
 
 

@@ -14,16 +14,17 @@ from perllm.accounting.series import Series
 from perllm.domain.action import Actions, Cancel, Dispatch
 from perllm.domain.attempt import Ending, EndingKind, Stage
 from perllm.domain.entry import Entry, EventKind
-from perllm.domain.profile import Rest
+from perllm.domain.profile import Batching, Rest
 from perllm.domain.request import Request, Requirement
 from perllm.domain.service import WhenLate
 from perllm.domain.telemetry import Fact, Health
 from perllm.errors import ConfigError, InvariantError
 from perllm.journal.recording import Port, Recording
+from perllm.simulation.bandwidth import Fluctuation, Network, Site
 from perllm.simulation.probes import Probes
 from perllm.simulation.scenario import WorldSettings
 from perllm.simulation.simulator import Simulator, run
-from perllm.simulation.trouble import Outage, Trouble
+from perllm.simulation.trouble import Drift, Lie, LinkOutage, Outage, OutageKind, Slowdown, Tenant, Trouble
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
 from tests.unit.simulation.machines import CHAT, CLOUD, LOAD, SERVER, scenario
@@ -188,3 +189,41 @@ def test_the_rows_of_a_series_add_up_to_what_resting_machines_really_drew() -> N
     assert pytest.approx(result["energy_j"]["idle"], rel=1e-9) == sum(row.energy_j.idle for row in rows)
     always_on_j = sum(server.power.idle_w for server in servers) * result["makespan_s"] * 0.8
     assert result["energy_j"]["idle"] < always_on_j
+
+
+@pytest.mark.parametrize("policy", ["round-robin", "least-outstanding", "cs-ucb"])
+@pytest.mark.parametrize("batching", Batching)
+def test_every_law_holds_where_everything_goes_wrong(policy: str, batching: Batching) -> None:
+    trouble = Trouble(
+        outages=(
+            Outage(server_id="edge", from_s=5.0, to_s=9.0),
+            Outage(server_id="cloud", from_s=12.0, to_s=20.0, kind=OutageKind.VANISHES),
+        ),
+        slowdowns=(Slowdown(server_id="edge", from_s=3.0, to_s=25.0, factor=2.5),),
+        drifts=(Drift(server_id="cloud", factor_per_hour=50.0, limit=1.5),),
+        tenants=(Tenant(server_id="edge", rate_per_s=1.0, prompt_tokens=200, output_tokens=40),),
+        lies=(Lie(server_id="cloud", from_s=22.0, to_s=30.0, healthy=False),),
+        telemetry_delay_s=1.5,
+    )
+    network = Network(
+        change=Fluctuation(spread=0.3),
+        sites=(Site(name="house", servers=("edge", "cloud"), up_bytes_per_s=1e5, down_bytes_per_s=4e4),),
+        outages=(LinkOutage(place="edge", from_s=14.0, to_s=16.0),),
+    )
+    rests = (Rest(after_s=1.0, watts=2.0, wake_s=0.5, wake_j=9.0),)
+    servers = tuple(
+        altered(server, batching=batching, step_tokens=256, kv_tokens=900, rests=rests, caches_prefixes=True)
+        for server in scenario().servers
+    )
+    traffic = scenario(
+        servers=servers,
+        services=(altered(CHAT, timeout_s=15.0),),
+        policy=policy,
+        world=WorldSettings(probe_interval_s=1.0, trouble=trouble, network=network),
+    )
+
+    result = run(traffic, 1).result
+
+    assert {True} == set(result["laws"].values())
+    assert 200 == sum(result["requests"][fate] for fate in ("completed", "refused", "failed", "timed_out", "cancelled"))
+    assert result == run(traffic, 1).result

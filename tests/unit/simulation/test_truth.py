@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from perllm.domain.profile import Rest
 from perllm.simulation.streams import stream
 from perllm.simulation.truth import true_server
 from tests.unit.simulation.machines import SERVER
@@ -36,6 +38,15 @@ def test_working_never_draws_less_than_idling() -> None:
         power = true_server(SERVER, 0.9, stream(seed, "edge")).power
 
         assert power.idle_w < power.decode_w < power.prefill_w < power.decode_full_w
+
+
+def test_resting_never_draws_more_than_idling() -> None:
+    sleepy = replace(SERVER, rests=(Rest(after_s=1.0, watts=9.0, wake_s=1.0), Rest(after_s=2.0, watts=3.0, wake_s=2.0)))
+    for seed in range(50):
+        true = true_server(sleepy, 0.9, stream(seed, "edge"))
+
+        assert true.power.idle_w > true.rests[0].watts > true.rests[1].watts
+        assert [(1.0, 1.0), (2.0, 2.0)] == [(rest.after_s, rest.wake_s) for rest in true.rests]
 
 
 def test_what_a_byte_costs_is_true_as_given() -> None:

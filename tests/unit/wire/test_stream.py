@@ -14,6 +14,27 @@ USAGE = frame(
     b'"timings":{"prompt_ms":1000,"predicted_ms":500}}'
 )
 
+# What vLLM 0.32.0 sent, the middle of its answer left out.
+VLLM_HEAD = b'{"id":"chatcmpl-b4002dd69bf035f4","object":"chat.completion.chunk","created":1795561847,"model":"m",'
+VLLM_WORDS = (
+    frame(
+        VLLM_HEAD + b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,'
+        b'"finish_reason":null}],"prompt_token_ids":null,"prompt_text":null}'
+    )
+    + frame(
+        VLLM_HEAD + b'"choices":[{"index":0,"delta":{"content":"The"},"logprobs":null,"finish_reason":null,'
+        b'"token_ids":null}]}'
+    )
+    + frame(
+        VLLM_HEAD + b'"choices":[{"index":0,"delta":{"content":" le"},"logprobs":null,"finish_reason":"length",'
+        b'"stop_reason":null,"token_ids":null}]}'
+    )
+)
+VLLM_USAGE = frame(
+    VLLM_HEAD + b'"choices":[],"usage":{"prompt_tokens":15,"total_tokens":19,"completion_tokens":4},'
+    b'"system_fingerprint":"vllm-0.32.0-e2b2da2f"}'
+)
+
 
 def content_of(delta: str) -> int:
     reader = StreamReader(drop_usage=True)
@@ -51,6 +72,14 @@ def test_a_whole_stream_is_relayed_without_the_usage_nobody_asked_for() -> None:
     assert HELLO + HELLO + DONE == reader.feed(HELLO + HELLO + USAGE + DONE)
     assert (2, True, None) == (reader.frames_with_content, reader.finished, reader.error)
     assert Usage(prompt_tokens=13, completion_tokens=3, cached_tokens=0, prompt_s=1.0, predicted_s=0.5) == reader.usage
+
+
+def test_a_stream_of_vllm_is_understood() -> None:
+    reader = StreamReader(drop_usage=True)
+
+    assert VLLM_WORDS + DONE == reader.feed(VLLM_WORDS + VLLM_USAGE + DONE)
+    assert (2, True, None) == (reader.frames_with_content, reader.finished, reader.error)
+    assert Usage(prompt_tokens=15, completion_tokens=4) == reader.usage
 
 
 def test_usage_that_was_asked_for_is_relayed() -> None:

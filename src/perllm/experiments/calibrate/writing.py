@@ -44,6 +44,16 @@ class Written:
         """The most answers that were under way at once."""
         return max((step.batch for step in self.steps), default=1)
 
+    def saw(self, batch: int, at_once: int) -> None:
+        """Note how many of a batch were under way at once.
+
+        A listener that was held up sees too few, and never more than there were: the most seen counts.
+        """
+        if at_once < batch:
+            self.slots_seen = max(self.slots_seen or 1, at_once)
+        elif self.slots_seen is not None and self.slots_seen < batch:
+            self.slots_seen = None
+
 
 class _Time(NamedTuple):
     """How long one point may take, and how long at most if it cannot be measured in that."""
@@ -60,7 +70,10 @@ async def write_answers(subject: Subject, limits: Limits, pace: Pace, until_s: f
     for place, batch in enumerate(to_try):
         time = _share(subject, first_until_s, len(to_try) - place)
         await _measure(subject, limits, pace, written, batch, SHORT_TOKENS, time)
-        if not slots_known and written.slots_seen is not None:
+        if written.slots_seen is not None and not slots_known:
+            # Whoever was held up for a moment would take a pause for a queue: only what is seen twice ends it.
+            await _measure(subject, limits, pace, written, batch, SHORT_TOKENS, time)
+        if written.slots_seen is not None and not slots_known:
             break
     largest = written.slots_seen or (limits.most_batch if slots_known else written.most_at_once)
     points = [(batch, SHORT_TOKENS) for batch in batches(largest)]
@@ -100,9 +113,12 @@ def _undisturbed_s(blocks: Sequence[float]) -> float:
 
 
 def under_way_at_once(heard: Sequence[Heard]) -> int:
-    """Count the answers that began before any had ended: more than an engine's slots never do."""
+    """Count the answers that began before any had ended: more than an engine's slots never do.
+
+    One that came all at once begins when it ends, and has been under way nevertheless.
+    """
     first_end_s = min(answer.ended_at_s for answer in heard)
-    return sum(answer.first_at_s < first_end_s for answer in heard)
+    return sum(answer.first_at_s <= first_end_s for answer in heard)
 
 
 def _blocks(arrivals: Sequence[tuple[float, int]]) -> list[float]:
@@ -134,7 +150,7 @@ async def _measure(
     except AttemptError as error:
         if error.status not in _TOO_MANY or batch == 1:
             raise
-        written.slots_seen = min(written.slots_seen or batch, batch // 2)
+        written.saw(batch, batch // 2)
         return
     _note(pace, written, heard, tokens, answer_tokens)
 
@@ -143,8 +159,8 @@ def _note(pace: Pace, written: Written, heard: Sequence[Heard], tokens: int, ans
     """Note what a point has shown. An answer that ended by itself says nothing of who had to wait for whom."""
     batch, at_once = len(heard), under_way_at_once(heard)
     whole = all(answer.told.completion_tokens >= answer_tokens for answer in heard)
-    if whole and at_once < batch:
-        written.slots_seen = min(written.slots_seen or batch, at_once)
+    if whole:
+        written.saw(batch, at_once)
     step = steady_step(heard, tokens)
     if step is not None:
         written.steps.append(step)

@@ -49,7 +49,7 @@ def test_constants_are_recovered_from_an_engine_without_noise() -> None:
     assert speed.decode_token_s == pytest.approx(SPEED.decode_token_s, rel=0.03)
     assert speed.weights_read_s + speed.step_overhead_s == pytest.approx(44e-3, rel=0.015)
     # Of the step's overhead only a full batch tells, so what is missing there is found around the first token.
-    assert speed.request_overhead_s + speed.step_overhead_s == pytest.approx(24e-3, rel=0.04)
+    assert speed.request_overhead_s + speed.step_overhead_s == pytest.approx(24e-3, rel=0.05)
     assert (0.0, 0.0) == (speed.attention_pair_s, speed.context_token_s)
     assert Batching.PREFILL_FIRST is found.batching
     assert found.caches_prefixes is False

@@ -9,7 +9,7 @@ from perllm.experiments.calibrate.again import conclude as conclude_again
 from perllm.experiments.calibrate.beside import Curve, beside, conclude
 from perllm.experiments.calibrate.heard import Heard
 from perllm.experiments.calibrate.samples import FirstToken, LinkTimes
-from perllm.experiments.calibrate.writing import steady_step, under_way_at_once
+from perllm.experiments.calibrate.writing import Written, steady_step, under_way_at_once
 from perllm.wire.reply import Usage
 
 STEP_S = 0.010
@@ -75,6 +75,23 @@ def test_answers_that_never_were_under_way_together_tell_no_step() -> None:
 
 def test_who_begins_after_somebody_has_ended_has_waited() -> None:
     assert 2 == under_way_at_once([answer(*steps(0.0, 9)), answer(*steps(0.02, 9)), answer(*steps(0.10, 9))])
+
+
+def test_an_answer_that_came_all_at_once_was_under_way_too() -> None:
+    assert 1 == under_way_at_once([answer(0.09, 0.09, 0.09)])
+
+
+def test_of_several_looks_at_the_slots_the_one_that_saw_the_most_counts() -> None:
+    written = Written()
+
+    written.saw(4, 3)
+    assert 3 == written.slots_seen
+    written.saw(4, 4)
+    assert written.slots_seen is None
+    for at_once in (7, 8, 6):
+        written.saw(16, at_once)
+    written.saw(8, 7)
+    assert 8 == written.slots_seen
 
 
 CURVE = Curve(

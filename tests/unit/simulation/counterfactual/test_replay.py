@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace as altered
 
 from perllm.domain.action import Fate, Outcome
+from perllm.domain.attempt import EndingKind
 from perllm.domain.reason import Refusal
 from perllm.domain.request import Requirement
 from perllm.domain.service import WhenInfeasible, WhenLate
@@ -101,7 +102,8 @@ def test_a_free_replay_has_the_outages_that_probes_and_failures_tell_of() -> Non
     assert (played.comparison.same_fate or 0.0) >= 0.99
     assert (played.comparison.same_server or 0.0) >= 0.99
     failed = sum(server["failed"] for server in played.result["servers"].values())
-    assert failed == sum(len(lived.tried) - 1 for lived in happened.lived) > 0
+    ended = [tried.ending for lived in happened.lived for tried in lived.tried]
+    assert failed == sum(ending is not None and ending.kind is EndingKind.FAILED for ending in ended) > 0
 
 
 @BOTH
