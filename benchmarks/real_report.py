@@ -22,8 +22,12 @@ def show(result: Mapping[str, Any]) -> dict[str, Any]:
         print(f"{name}: decode steps off the fit, median/most, by calibration: {', '.join(off)}")
     for name, one in summaries.items():
         _print(name, one)
-    kept = {key: value for key, value in result.items() if key != "runs"}
-    return {**kept, "summaries": summaries}
+    kept = {key: value for key, value in result.items() if key not in ("runs", "calibration")}
+    calibration = {
+        name: [{key: value for key, value in one.items() if key != "points"} for one in told]
+        for name, told in result["calibration"].items()
+    }
+    return {**kept, "calibration": calibration, "summaries": summaries}
 
 
 def summary(runs: Sequence[Run]) -> dict[str, Any]:

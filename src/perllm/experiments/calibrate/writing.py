@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import sqrt
-from statistics import median
+from statistics import mean, median
 from typing import Final, NamedTuple
 
 from perllm.experiments.calibrate.heard import Heard
@@ -19,6 +19,8 @@ from perllm.machines.failures import AttemptError
 _BLOCKS: Final = 8
 _LEAST_STEPS: Final = 8
 _BLOCK_EVENTS: Final = 8
+_PAUSE: Final = 3.0
+"""A block that takes so many times as long as the others is a pause, not a slow step."""
 _ARRIVING_S: Final = 0.05
 _PIECE_TOKENS: Final = 256
 """Engines that read prompts in pieces take larger ones (vLLM 2048, llama.cpp 2048, SGLang 8192 by default)."""
@@ -89,7 +91,8 @@ def steady_step(heard: Sequence[Heard], told_tokens: int) -> Step | None:
     """Take the time of a step from while all the answers were under way.
 
     The first step is left out: it may have waited for the last prompt. Engines and networks send tokens in bursts, so
-    time is taken over blocks of several arrivals; the median leaves out those in which something came between.
+    time is taken over blocks of several arrivals. Their mean counts, for an answer waits for its slow steps as well;
+    only blocks in which something came between are left out.
     """
     from_s = max(answer.first_at_s for answer in heard)
     to_s = min(answer.arrivals[-1][0] if answer.arrivals else answer.ended_at_s for answer in heard)
@@ -101,7 +104,12 @@ def steady_step(heard: Sequence[Heard], told_tokens: int) -> Step | None:
             return None
         blocks += (seconds / answer.tokens_per_frame for seconds in _blocks(within))
         context += answer.told.prompt_tokens + (within[0][1] + within[-1][1]) / 2 * answer.tokens_per_frame
-    return Step(batch=len(heard), context_tokens=context, seconds=median(blocks), told_tokens=told_tokens)
+    return Step(batch=len(heard), context_tokens=context, seconds=_undisturbed_s(blocks), told_tokens=told_tokens)
+
+
+def _undisturbed_s(blocks: Sequence[float]) -> float:
+    limit_s = _PAUSE * median(blocks)
+    return mean(seconds for seconds in blocks if seconds <= limit_s)
 
 
 def under_way_at_once(heard: Sequence[Heard]) -> int:

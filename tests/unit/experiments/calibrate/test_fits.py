@@ -10,7 +10,7 @@ import pytest
 
 from perllm.costs.time import decode_step_s, prefill_s
 from perllm.domain.profile import SpeedProfile
-from perllm.experiments.calibrate.least_squares import Fit
+from perllm.experiments.calibrate.least_squares import Fit, fit
 from perllm.experiments.calibrate.reading_fit import Known, fit_first_tokens
 from perllm.experiments.calibrate.samples import FirstToken, Step
 from perllm.experiments.calibrate.writing_fit import fit_steps, most_decode_s
@@ -131,6 +131,18 @@ def test_steps_come_out_within_four_percent_of_the_truth_where_measurements_scat
     found = told(fit_steps(steps_of(MACHINES[machine], noise=0.03, seed=seed)))
 
     assert worst(found, steps_of(MACHINES[machine])) < 0.04
+
+
+def test_noise_does_not_make_an_engine_look_faster_than_it_is_on_average() -> None:
+    biases = []
+    for seed in range(30):
+        # Steps of a mean of 1, which a quarter up or down is usual for.
+        noise = np.exp(0.25 * np.random.default_rng(seed).standard_normal(60) - 0.25**2 / 2)
+        batch = np.repeat((1.0, 2.0, 4.0), 20)
+        found = told(fit({"sequence": batch}, 2e-3 * batch * noise, least_sigma=0.15))
+        biases.append(found.constants["sequence"] / 2e-3 - 1.0)
+
+    assert abs(float(np.mean(biases))) < 0.03
 
 
 def test_a_step_that_took_three_times_as_long_once_changes_little() -> None:
