@@ -62,25 +62,19 @@ class Recording:
     def submit(self, request: Request, now_s: float) -> Actions:
         """Pass on and record an arrival."""
         actions = self._port.submit(request, now_s)
-        entry = Entry(now_s, _SUBMIT, request.request_id, request, actions)
-        for sink in self._sinks:
-            sink(entry)
+        self._record(Entry(now_s, _SUBMIT, request.request_id, request, actions))
         return actions
 
     def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
         """Pass on and record that an attempt moved on."""
         actions = self._port.progress(attempt_id, progress, now_s)
-        entry = Entry(now_s, _PROGRESS, attempt_id, progress, actions)
-        for sink in self._sinks:
-            sink(entry)
+        self._record(Entry(now_s, _PROGRESS, attempt_id, progress, actions))
         return actions
 
     def close(self, attempt_id: str, ending: Ending, now_s: float) -> Actions:
         """Pass on and record the end of an attempt."""
         actions = self._port.close(attempt_id, ending, now_s)
-        entry = Entry(now_s, _CLOSE, attempt_id, ending, actions)
-        for sink in self._sinks:
-            sink(entry)
+        self._record(Entry(now_s, _CLOSE, attempt_id, ending, actions))
         return actions
 
     def cancel(self, request_id: str, now_s: float) -> Actions:

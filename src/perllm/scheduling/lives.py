@@ -64,9 +64,8 @@ class Lives:
         """Decide for a held request; return whether it found no room anywhere it may go."""
         row = self._view.glance(record, now_s)
         if row is not None:
-            self._send(
-                record, self._view.states[row], _unforeseen(record, self._view.states[row]), None, now_s, actions
-            )
+            state = self._view.states[row]
+            self._send(record, state, _unforeseen(record, state), None, now_s, actions)
             return False
         need = self._view.need(record, now_s)
         match self._view.decide(record, need, now_s):

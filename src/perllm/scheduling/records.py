@@ -35,7 +35,7 @@ class AttemptRecord:
 
     __slots__ = (
         "attempt_id", "basis", "dispatched_at_s", "first_token_at_s", "free_bandwidth_fraction", "free_slots_fraction",
-        "live_tokens", "owner", "queued", "reservation", "server", "state", "tokens", "unread_s",
+        "live_tokens", "owner", "queued", "reservation", "server", "state", "unread_s",
     )  # fmt: skip
 
     def __init__(
@@ -48,7 +48,6 @@ class AttemptRecord:
         self.basis = basis
         self.dispatched_at_s = now_s
         self.first_token_at_s: float | None = None
-        self.tokens = 0
         # Behind full slots: the caller reserves only after this.
         self.queued = server.batch >= server.slots
         self.free_slots_fraction = 1.0 - (server.batch + 1) / server.slots

@@ -76,7 +76,6 @@ class Scheduler:
         attempt = self._lives.attempts.get(attempt_id)
         if attempt is None:
             raise InvariantError(f"attempt {attempt_id} is not open")
-        attempt.tokens = max(attempt.tokens, progress.tokens)
         if progress.stage is Stage.FIRST_TOKEN:
             attempt.state = after_attempt(attempt.state, AttemptEvent.FIRST_TOKEN)
             attempt.first_token_at_s = now_s

@@ -159,8 +159,6 @@ class Engine:
         if outage is None and sequence.output_tokens >= 1:
             self._processor.enter(sequence, at_s)
             self._follow()
-        elif sequence in self._foreign:
-            self._end_foreign(sequence)
         elif outage is not None:
             self._lose(sequence, at_s, outage.kind)
         else:
