@@ -24,12 +24,15 @@ class Sequence:
     `number` orders the attempts of an engine by when they were sent. `to_read` tokens must still be read behind
     `known` ones that are in the cache, `written` have been written when it last stood still. `steps_before` is the
     batch's count of steps at which it would have written none, `level_j` its meter's level when it joined.
+    `context_tokens` is what it fills of the cache once everything is read, as of when it last stood still; the step
+    under way reads `portion` tokens of it.
     `sent_tokens` have left the engine, `seen_tokens` have come through the link.
     """
 
     __slots__ = (
-        "attempt_id", "cached_tokens", "first_at_s", "infer_j", "job", "known", "level_j", "looks", "number",
-        "output_tokens", "place", "seen_tokens", "sent_tokens", "steps_before", "to_read", "written",
+        "attempt_id", "cached_tokens", "context_tokens", "first_at_s", "infer_j", "job", "known", "level_j", "looks",
+        "number", "output_tokens", "place", "portion", "seen_tokens", "sent_tokens", "steps_before", "to_read",
+        "written",
     )  # fmt: skip
 
     def __init__(self, attempt_id: str, number: int, job: Job, output_tokens: int) -> None:
@@ -40,7 +43,8 @@ class Sequence:
         self.place = Place.UPLOADING
         self.infer_j = 0.0
         self.level_j = 0.0
-        self.to_read = job.truth.prompt_tokens
+        self.context_tokens = self.to_read = job.truth.prompt_tokens
+        self.portion = 0
         self.known = 0
         self.cached_tokens = 0
         self.written = 0
@@ -49,11 +53,6 @@ class Sequence:
         self.looks = 0
         self.sent_tokens = 0
         self.seen_tokens = 0
-
-    @property
-    def context_tokens(self) -> int:
-        """What it fills of the cache once everything is read, as of when it last stood still."""
-        return self.job.truth.prompt_tokens + self.written
 
     def give_way(self) -> None:
         """Lose its place in the cache and wait: prompt and answer so far must be read again."""
