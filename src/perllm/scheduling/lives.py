@@ -224,7 +224,8 @@ class Lives:
         now_s: float,
         actions: list[Action],
     ) -> None:
-        self.held.remove(record)
+        if record.key is not None:
+            self.held.remove(record)
         record.state = after_request(record.state, event)
         fate = FATE_OF[record.state]
         del self.requests[record.request.request_id]
