@@ -28,7 +28,7 @@ from perllm.scheduling.learned import Learned
 from perllm.scheduling.life import AttemptEvent, RequestEvent, RequestState, after_attempt, after_request
 from perllm.scheduling.lives import Lives
 from perllm.scheduling.policy import Policy
-from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.records import arrived
 from perllm.scheduling.settings import SchedulerSettings
 from perllm.scheduling.teaching import lesson_of, teach
 from perllm.scheduling.view import View
@@ -64,7 +64,7 @@ class Scheduler:
             raise InvariantError(f"request {request.request_id} was submitted twice")
         service = self._view.service(request.service)
         self._submitted += 1
-        record = RequestRecord(request=request, service=service, number=self._submitted, now_s=now_s)
+        record = arrived(request, service, self._submitted, now_s)
         self._lives.requests[request.request_id] = record
         self._lives.timers.set(now_s + service.timeout_s, request.request_id)
         if service.when_late is WhenLate.CANCEL and record.deadline_at_s < inf:

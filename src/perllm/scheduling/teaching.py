@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import exp, inf, log
 
+from msgspec import structs
+
 from perllm.domain.attempt import Ending, EndingKind, Usage
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.lengths import Lengths
@@ -82,7 +84,7 @@ def _as_read(basis: Basis, usage: Usage | None) -> Basis:
     if usage is None or not usage.cached_tokens or usage.prompt_tokens <= 0:
         return basis
     spared_s = basis.prefill_s * min(usage.cached_tokens / usage.prompt_tokens, 1.0)
-    return basis._replace(first_token_s=max(basis.first_token_s - spared_s, basis.token_s))
+    return structs.replace(basis, first_token_s=max(basis.first_token_s - spared_s, basis.token_s))
 
 
 def _teach_lengths(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> int:

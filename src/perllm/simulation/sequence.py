@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from msgspec import Struct
+
 from perllm.simulation.job import Job
 
 
@@ -18,7 +20,7 @@ class Place(Enum):
     CLOSED = auto()
 
 
-class Sequence:
+class Sequence(Struct, eq=False, gc=False):
     """One attempt.
 
     `number` orders the attempts of an engine by when they were sent. `to_read` tokens must still be read behind
@@ -29,30 +31,24 @@ class Sequence:
     `sent_tokens` have left the engine, `seen_tokens` have come through the link.
     """
 
-    __slots__ = (
-        "attempt_id", "cached_tokens", "context_tokens", "first_at_s", "infer_j", "job", "known", "level_j", "looks",
-        "number", "output_tokens", "place", "portion", "seen_tokens", "sent_tokens", "steps_before", "to_read",
-        "written",
-    )  # fmt: skip
-
-    def __init__(self, attempt_id: str, number: int, job: Job, output_tokens: int) -> None:
-        self.attempt_id = attempt_id
-        self.number = number
-        self.job = job
-        self.output_tokens = output_tokens
-        self.place = Place.UPLOADING
-        self.infer_j = 0.0
-        self.level_j = 0.0
-        self.context_tokens = self.to_read = job.truth.prompt_tokens
-        self.portion = 0
-        self.known = 0
-        self.cached_tokens = 0
-        self.written = 0
-        self.steps_before = 0
-        self.first_at_s = 0.0
-        self.looks = 0
-        self.sent_tokens = 0
-        self.seen_tokens = 0
+    attempt_id: str
+    number: int
+    job: Job
+    output_tokens: int
+    to_read: int
+    context_tokens: int
+    place: Place = Place.UPLOADING
+    infer_j: float = 0.0
+    level_j: float = 0.0
+    portion: int = 0
+    known: int = 0
+    cached_tokens: int = 0
+    written: int = 0
+    steps_before: int = 0
+    first_at_s: float = 0.0
+    looks: int = 0
+    sent_tokens: int = 0
+    seen_tokens: int = 0
 
     def give_way(self) -> None:
         """Lose its place in the cache and wait: prompt and answer so far must be read again."""
