@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, sqrt
+from math import exp, hypot
 
 from perllm.costs.energy import prefill_w
 from perllm.domain.action import Reservation
@@ -28,7 +28,8 @@ LONGEST_REST_S = 300.0
 class ServerState:
     """One server as the scheduler sees it.
 
-    `batch` counts open attempts, `unread_s` prompts sent but not yet read, `live_tokens` what the open attempts are
+    `batch` counts open attempts, `unread_s` prompts sent but not yet read, `read_at_s` when those will be whose reading
+    nobody reports, `live_tokens` what the open attempts are
     expected to have in the cache half-way through. `ready_in_s` is how long it takes to begin, as the last probe told,
     until it shows that it has. `outlook` and `step` are None or stale after a change; `look` renews both.
     """
@@ -56,6 +57,7 @@ class ServerState:
         "outlook",
         "pace",
         "prefill_w",
+        "read_at_s",
         "ready_in_s",
         "request_kv_tokens",
         "server",
@@ -64,6 +66,7 @@ class ServerState:
         "step",
         "step_table",
         "time_sd",
+        "total_log",
         "unread_s",
         "way_s",
     )
@@ -74,6 +77,7 @@ class ServerState:
         self.kv_tokens = 0
         self.bytes_per_s = 0.0
         self.unread_s = 0.0
+        self.read_at_s = 0.0
         self.live_tokens = 0.0
         self.ready_in_s = 0.0
         self.healthy = True
@@ -92,6 +96,7 @@ class ServerState:
     def _forget(self) -> None:
         self.first_log = _correction(self._settings)
         self.decode_log = _correction(self._settings)
+        self.total_log = _correction(self._settings)
         self.energy_log = _correction(self._settings)
 
     def reconfigure(self, server: Server) -> None:
@@ -113,7 +118,7 @@ class ServerState:
 
     def fade(self, now_s: float) -> None:
         """Let the corrections forget: a server that was slow once must not be avoided for ever."""
-        for belief in (self.first_log, self.decode_log, self.energy_log):
+        for belief in (self.first_log, self.decode_log, self.total_log, self.energy_log):
             belief.fade(now_s)
         self.learned()
 
@@ -122,7 +127,7 @@ class ServerState:
         self.first_ratio = exp(self.first_log.mean)
         self.decode_ratio = exp(self.decode_log.mean)
         self.energy_ratio = exp(self.energy_log.mean)
-        self.time_sd = sqrt((self.first_log.sd**2 + self.decode_log.sd**2) / 2)
+        self.time_sd = hypot(self.total_log.sd, self.total_log.mean)
         self.pace = pace_of(self.server, self.first_ratio, self.energy_ratio, self.time_sd)
         self.outlook = None
 
@@ -132,7 +137,7 @@ class ServerState:
         self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if others else 0.0)
         wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + self._queue_s()
         token_s, marginal_j = step.token_s * self.decode_ratio, step.marginal_j * self.energy_ratio
-        self.outlook = outlook = (wait_s, token_s, marginal_j, *self.pace)
+        self.outlook = outlook = (wait_s, token_s, marginal_j, self.read_at_s, *self.pace)
         return outlook
 
     @property
@@ -146,12 +151,17 @@ class ServerState:
         return waiting * self.attempt_s.mean / self.slots if waiting > 0 else 0.0
 
     def reserve(self, reservation: Reservation, unread_s: float, live_tokens: float) -> None:
-        """Take a slot, tokens and bandwidth; `unread_s` is the time the prompt will need to be read."""
+        """Take a slot, tokens and bandwidth; `unread_s` is the time the prompt will need until its first token."""
         self.batch += 1
         self.live_tokens += live_tokens
         self.kv_tokens += reservation.kv_tokens
         self.bytes_per_s += reservation.bytes_per_s
         self.unread_s += unread_s
+        self.outlook = None
+
+    def will_read(self, reading_s: float, now_s: float) -> None:
+        """Expect a prompt to be read behind those before it, where no first token will show that it has been."""
+        self.read_at_s = max(self.read_at_s, now_s) + reading_s * self.first_ratio
         self.outlook = None
 
     def has_read(self, unread_s: float) -> None:
@@ -172,6 +182,7 @@ class ServerState:
             # Sums of floats drift by rounding: an empty server holds exactly nothing.
             self.bytes_per_s = 0.0
             self.unread_s = 0.0
+            self.read_at_s = 0.0
             self.live_tokens = 0.0
         if self.batch < 0 or self.kv_tokens < 0:
             raise InvariantError(f"{self.server_id} gave back more than it held")
@@ -221,6 +232,7 @@ class ServerState:
         return {
             "first_token": self.first_log,
             "decode": self.decode_log,
+            "total": self.total_log,
             "energy": self.energy_log,
             "attempt": self.attempt_s,
         }

@@ -67,7 +67,7 @@ class Judge:
             self._fade_at_s = now_s + FADE_EVERY_S
             for state in states:
                 state.fade(now_s)
-        candidates = estimate_all(states, need, reach.rows)
+        candidates = estimate_all(states, need, reach.rows, now_s)
         candidates.servers = self._servers
         candidates.violations = violations = list(reach.violations)
         probability, first_token_s = candidates.in_time_probability, candidates.first_token_s

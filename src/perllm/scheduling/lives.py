@@ -80,7 +80,7 @@ class Lives:
 
     def _dispatch(self, record: RequestRecord, go: Go, need: Need, now_s: float, actions: list[Action]) -> None:
         state = self._view.states[go.row]
-        basis, number = basis_of(need, state), record.attempts + 1
+        basis, number = basis_of(need, state, now_s), record.attempts + 1
         dispatch = Dispatch(
             request_id=record.request.request_id,
             attempt_id=f"{record.request.request_id}#{number}",
@@ -113,6 +113,8 @@ class Lives:
         record.hold_timer_at_s = inf
         self.attempts[dispatch.attempt_id] = attempt
         state.reserve(dispatch.reservation, attempt.unread_s, attempt.live_tokens)
+        if basis is not None and not record.request.stream:
+            state.will_read(basis.prefill_s, now_s)
         self._view.policy.chose(record.request, state.server_id, now_s)
         actions.append(dispatch)
 

@@ -61,9 +61,10 @@ class StepTable:
 # serial_fraction, reading_w, byte_j, time_sd.
 Pace = tuple[float, float, float, float, float, float, float, float]
 
-# Coefficients of an estimate on one server in its present state: wait_s, token_s, marginal_token_j, then its pace.
+# Coefficients of an estimate on one server in its present state: wait_s, token_s, marginal_token_j, read_at_s (when
+# prompts sent there will have been read of whose reading nothing is heard), then its pace.
 # A plain tuple, since all of one is unpacked for every estimate.
-Outlook = tuple[float, float, float, float, float, float, float, float, float, float, float]
+Outlook = tuple[float, float, float, float, float, float, float, float, float, float, float, float]
 
 
 def way_s(server: Server) -> float:

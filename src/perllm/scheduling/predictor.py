@@ -32,22 +32,26 @@ Estimate = tuple[float, float, float, float, float]
 _UNKNOWN: Estimate = (nan, nan, nan, nan, nan)
 
 
-def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int]) -> Candidates:
+def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int], now_s: float) -> Candidates:
     """Estimate `need` on the servers in `rows`; the others stay NaN."""
     estimates = [_UNKNOWN] * len(states)
     for row in rows:
-        estimates[row] = estimate(states[row].outlook or states[row].look(), need)
+        estimates[row] = estimate(states[row].outlook or states[row].look(), need, now_s)
     total_s, first_token_s, token_s, probability, energy_j = zip(*estimates, strict=True)
     return Candidates(total_s, first_token_s, token_s, probability, energy_j, [state.batch for state in states])
 
 
-def estimate(outlook: Outlook, need: Need) -> Estimate:
+def estimate(outlook: Outlook, need: Need, now_s: float) -> Estimate:
     """Estimate one request on one server."""
-    wait_s, token_s, marginal_j, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w, byte_j, sd = outlook
+    (
+        wait_s, token_s, marginal_j, read_at_s, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w, byte_j, sd
+    ) = outlook  # fmt: skip
     reading_s = need.prompt_tokens * prefill_token_s
     # `busy_s`, written out, as is `normal_cdf` below: these lines run for every server of every decision.
     reading_s = (reading_s + serial * floor_s if reading_s > floor_s else floor_s + serial * reading_s) + overhead_s
     first_s = wait_s + need.payload_bytes * byte_s + reading_s
+    if read_at_s > now_s:
+        first_s += read_at_s - now_s
     tokens = need.mean_tokens
     return (
         first_s + (tokens - 1.0) * token_s,
@@ -75,7 +79,8 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
     short_enough = 0.5 * (1.0 + erf(z / _SQRT_2))
     if short_enough < _AS_GOOD_AS_SURE and need.limit < inf:
         longest_s = first_token_s + (need.limit - 1.0) * token_s
-        short_enough = max(short_enough, _at_most(need.budget_s, longest_s, time_sd))
+        # In time either way: there is time for all that the client wants, or the answer ends before that.
+        short_enough += (1.0 - short_enough) * _at_most(need.budget_s, longest_s, time_sd)
     if need.budget_s < SURE_FACTOR * (first_token_s + need.mean_tokens * token_s):
         # However short the answer, the time before it may be off too.
         short_enough = min(short_enough, _at_most(need.budget_s, _median_s(need, first_token_s, token_s), time_sd))
@@ -101,12 +106,13 @@ def _at_most(budget_s: float, expected_s: float, sd: float) -> float:
     return normal_cdf(log(budget_s / expected_s) / sd)
 
 
-def basis_of(need: Need, state: ServerState) -> Basis:
+def basis_of(need: Need, state: ServerState, now_s: float) -> Basis:
     """Predict from the profile alone what joining the present batch takes and will be charged."""
     server, step = state.server, state.step
     reading_s = prefill_s(server.speed, need.prompt_tokens)
     sending_s = need.payload_bytes / server.link.up_bytes_per_s
-    first_token_s = state.ready_in_s + state.way_s + sending_s + state.unread_s + reading_s + step.token_s
+    unread_s = state.unread_s + max(state.read_at_s - now_s, 0.0) / state.first_ratio
+    first_token_s = state.ready_in_s + state.way_s + sending_s + unread_s + reading_s + step.token_s
     live_tokens = need.prompt_tokens + need.mean_tokens / 2
     return Basis(first_token_s, step.token_s, reading_s, reading_s * state.prefill_w, step.share_j, live_tokens)
 
