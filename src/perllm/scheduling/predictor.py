@@ -21,9 +21,8 @@ from perllm.scheduling.records import Basis
 _SQRT_2 = sqrt(2.0)
 # Above this probability the second way of being in time (the client's own limit) is not worth its logarithm.
 _AS_GOOD_AS_SURE = 0.999
-# With twice the expected time left, an error of the time alone no longer matters (its spread is about a quarter).
+# With twice the time to the first token left, its error no longer matters (its spread is about a quarter).
 SURE_FACTOR = 2.0
-
 
 # One server's answer, in the order of the columns of Candidates: expected seconds from now, the first token's, seconds
 # per token, probability of being in time, marginal joules. A plain tuple: one is built for every server and decision.
@@ -44,7 +43,8 @@ def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int],
 def estimate(outlook: Outlook, need: Need, now_s: float) -> Estimate:
     """Estimate one request on one server."""
     (
-        wait_s, token_s, marginal_j, read_at_s, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w, byte_j, sd
+        wait_s, token_s, marginal_j, read_at_s, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w, byte_j,
+        sd,
     ) = outlook  # fmt: skip
     reading_s = need.prompt_tokens * prefill_token_s
     # `busy_s`, written out, as is `normal_cdf` below: these lines run for every server of every decision.
@@ -81,9 +81,9 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
         longest_s = first_token_s + (need.limit - 1.0) * token_s
         # In time either way: there is time for all that the client wants, or the answer ends before that.
         short_enough += (1.0 - short_enough) * _at_most(need.budget_s, longest_s, time_sd)
-    if need.budget_s < SURE_FACTOR * (first_token_s + need.mean_tokens * token_s):
+    if need.budget_s < SURE_FACTOR * first_token_s:
         # However short the answer, the time before it may be off too.
-        short_enough = min(short_enough, _at_most(need.budget_s, _median_s(need, first_token_s, token_s), time_sd))
+        short_enough = min(short_enough, _at_most(need.budget_s, first_token_s, time_sd))
     return short_enough if short_enough < started else started
 
 
@@ -93,11 +93,7 @@ def confident_total_s(need: Need, z: float, time_sd: float, first_token_s: float
     by_length = first_token_s + (exp(need.log_mean + z * spread) - 1.0) * token_s
     if need.limit < inf:
         by_length = min(by_length, (first_token_s + (need.limit - 1.0) * token_s) * exp(z * time_sd))
-    return max(by_length, _median_s(need, first_token_s, token_s) * exp(z * time_sd))
-
-
-def _median_s(need: Need, first_token_s: float, token_s: float) -> float:
-    return first_token_s + (min(exp(need.log_mean), need.limit) - 1.0) * token_s
+    return max(by_length, first_token_s * exp(z * time_sd))
 
 
 def _at_most(budget_s: float, expected_s: float, sd: float) -> float:

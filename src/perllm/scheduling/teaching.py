@@ -106,7 +106,7 @@ def _teach_time(attempt: AttemptRecord, basis: Basis, usage: Usage | None, token
     server = attempt.server
     started_at_s, first_at_s = attempt.dispatched_at_s, attempt.first_token_at_s
     if not attempt.queued and now_s > started_at_s:
-        # What is still wrong once the phases are right: this is the error that the probability of being in time is about.
+        # What is still wrong once the phases are right: the error that the probability of being in time is about.
         expected_s = basis.first_token_s * server.first_ratio + (tokens - 1) * basis.token_s * server.decode_ratio
         _correct(server.total_log, log((now_s - started_at_s) / expected_s), now_s)
     if first_at_s is not None and first_at_s > started_at_s:
