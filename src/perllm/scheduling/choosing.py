@@ -7,8 +7,7 @@ full would still be in time; else the service says whether to serve the least la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, inf, nan
-from statistics import NormalDist
+from math import inf, nan
 
 import numpy as np
 from msgspec import Struct
@@ -21,8 +20,9 @@ from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.judging import Judge, Judgement
 from perllm.scheduling.need import Need
+from perllm.scheduling.patience import company_s, room_s
 from perllm.scheduling.policy import Policy
-from perllm.scheduling.predictor import confident_total_s, kv_tokens_of
+from perllm.scheduling.predictor import kv_tokens_of, lateness_per_s
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
@@ -34,11 +34,12 @@ BETTER = 0.1
 
 
 class Go(Struct, frozen=True, gc=False):
-    """Dispatch to the server in `row`, expected to take `total_s`."""
+    """Dispatch to the server in `row`, expected to take `total_s`; `exposure` is what a second of delay would lose."""
 
     row: int
     choice: Choice
     total_s: float
+    exposure: float
     explanation: Explanation | None
 
 
@@ -49,6 +50,14 @@ class Wait(Struct, frozen=True, gc=False):
     no_room: bool
 
 
+class Gather(Struct, frozen=True, gc=False):
+    """Hold, and go to the server in `row` when another one goes there, at the latest after `wait_s`."""
+
+    row: int
+    wait_s: float
+    loss_per_s: float
+
+
 class No(Struct, frozen=True, gc=False):
     """Refuse."""
 
@@ -57,7 +66,7 @@ class No(Struct, frozen=True, gc=False):
     explanation: Explanation
 
 
-Verdict = Go | Wait | No
+Verdict = Go | Wait | Gather | No
 
 
 class Chooser:
@@ -67,8 +76,8 @@ class Chooser:
     """
 
     __slots__ = (
-        "_explains", "_judge", "_least_context_tokens", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers",
-        "_states", "_unknown", "glances",
+        "_explains", "_holds", "_judge", "_least_context_tokens", "_policy", "_refuse_below", "_rng", "_server_ids",
+        "_servers", "_states", "_unknown", "glances",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +89,7 @@ class Chooser:
     ) -> None:
         holds = policy.holds if settings.hold is None else settings.hold
         self.glances = policy.blind and not holds and not settings.explain
+        self._holds = holds
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
@@ -97,9 +107,9 @@ class Chooser:
         feasible = case.candidates.feasible
         if feasible:
             scores = self._policy.score(record.request, case.candidates, now_s)
-            return self._go(case, self._best(feasible, scores), Choice.FEASIBLE, scores)
+            return self._go_in_company(case, self._best(feasible, scores), Choice.FEASIBLE, scores)
         if case.full and case.may_hold:
-            patience_s = self._patience_s(case, self._judge.confidence(record)) if self._policy.minds_time else inf
+            patience_s = room_s(case, self._states, self._judge.confidence(record)) if self._policy.minds_time else inf
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(now_s + patience_s, case.no_room)
         return self._nothing_feasible(case)
@@ -137,7 +147,7 @@ class Chooser:
             if serves or probability[row] >= self._refuse_below:
                 return self._go(case, row, Choice.LEAST_LATE, ())
         if case.full and case.may_hold:
-            patience_s = inf if serves else self._patience_s(case, self._refuse_below)
+            patience_s = inf if serves else room_s(case, self._states, self._refuse_below)
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(case.now_s + patience_s, case.no_room)
         return self._no(case)
@@ -147,27 +157,22 @@ class Chooser:
         if not (case.full and case.may_hold):
             return 0.0
         later = max(case.candidates.in_time_probability[row] for row in case.full)
-        return self._patience_s(case, (probability + later) / 2) if later > probability + BETTER else 0.0
+        return room_s(case, self._states, (probability + later) / 2) if later > probability + BETTER else 0.0
 
-    def _patience_s(self, case: Judgement, confidence: float) -> float:
-        """Return how long the request can wait for a full server and still be in time with this confidence."""
-        need, candidates = case.need, case.candidates
-        if need.budget_s == inf and need.first_token_budget_s == inf:
-            return inf
-        z = NormalDist().inv_cdf(min(max(confidence, 0.01), 0.999))
-        longest_s = 0.0
-        for row in case.full:
-            if candidates.in_time_probability[row] >= confidence:
-                first_s, token_s = candidates.first_token_s[row], candidates.token_s[row]
-                time_sd = self._states[row].time_sd
-                total_s = confident_total_s(need, z, time_sd, first_s, token_s)
-                spare_s = min(need.budget_s - total_s, need.first_token_budget_s - first_s * exp(z * time_sd))
-                longest_s = max(longest_s, spare_s)
-        return longest_s
+    def _go_in_company(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go | Gather:
+        if self._holds and case.may_hold:
+            wait_s = company_s(case, row, self._states[row])
+            if wait_s > LEAST_PATIENCE_S:
+                return Gather(row, wait_s, self._exposure(case, row))
+        return self._go(case, row, choice, scores)
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:
         explanation = self._explain(case, row, scores) if self._explains else None
-        return Go(row, choice, case.candidates.total_s[row], explanation)
+        return Go(row, choice, case.candidates.total_s[row], self._exposure(case, row), explanation)
+
+    def _exposure(self, case: Judgement, row: int) -> float:
+        first_token_s, token_s = case.candidates.first_token_s[row], case.candidates.token_s[row]
+        return lateness_per_s(case.need, self._states[row].time_sd, first_token_s, token_s)
 
     def _no(self, case: Judgement) -> No:
         reason, retry_after_s = self._why_not(case)

@@ -7,10 +7,12 @@ from math import exp, hypot
 
 from perllm.costs.energy import prefill_w
 from perllm.domain.action import Reservation
+from perllm.domain.profile import Batching
 from perllm.domain.server import Server
 from perllm.domain.telemetry import Health
 from perllm.errors import InvariantError
 from perllm.scheduling.belief import Belief
+from perllm.scheduling.gathering import Gathering
 from perllm.scheduling.learned import Evidence
 from perllm.scheduling.outlook import Outlook, Step, StepTable, pace_of, way_s
 from perllm.scheduling.settings import SchedulerSettings
@@ -30,7 +32,8 @@ class ServerState:
 
     `batch` counts open attempts, `unread_s` prompts sent but not yet read, `read_at_s` when those will be whose reading
     nobody reports, `live_tokens` what the open attempts are
-    expected to have in the cache half-way through. `ready_in_s` is how long it takes to begin, as the last probe told,
+    expected to have in the cache half-way through, and `exposure` sums up the chances of being in time that they lose
+    with every second of delay. `ready_in_s` is how long it takes to begin, as the last probe told,
     until it shows that it has. `outlook` and `step` are None or stale after a change; `look` renews both.
     """
 
@@ -46,9 +49,11 @@ class ServerState:
         "decode_ratio",
         "energy_log",
         "energy_ratio",
+        "exposure",
         "failures_in_row",
         "first_log",
         "first_ratio",
+        "gathering",
         "healthy",
         "kv_tokens",
         "live_tokens",
@@ -79,6 +84,7 @@ class ServerState:
         self.unread_s = 0.0
         self.read_at_s = 0.0
         self.live_tokens = 0.0
+        self.exposure = 0.0
         self.ready_in_s = 0.0
         self.healthy = True
         self.missed_probes = 0
@@ -87,6 +93,7 @@ class ServerState:
         self.cooling_until_s = 0.0
         self._settings = settings
         self.server = server
+        self.gathering = Gathering()
         self._forget()
         self.attempt_s = Belief(
             mean=PRIOR_ATTEMPT_S, sd=PRIOR_ATTEMPT_S, weight=1.0, memory_s=settings.memory_s, memory_weight=20.0
@@ -106,6 +113,7 @@ class ServerState:
             self._forget()
         self.server = server
         self.server_id = server.server_id
+        self.gathering.pays = server.batching is Batching.PREFILL_FIRST
         self.slots = server.slots
         self.context_tokens = server.context_tokens
         self.bytes_per_s_limit = min(server.link.up_bytes_per_s, server.link.down_bytes_per_s)
@@ -140,6 +148,13 @@ class ServerState:
         self.outlook = outlook = (wait_s, token_s, marginal_j, self.read_at_s, *self.pace)
         return outlook
 
+    def shared_reading(self, prompt_tokens: float) -> tuple[float, float]:
+        """Return the seconds and joules of a reading step that a second prompt in it would not cost again."""
+        _, token_s, floor_s, overhead_s, serial, reading_w, *_ = self.pace
+        own_s = prompt_tokens * token_s
+        shared_s = overhead_s + (serial * floor_s if own_s > floor_s else floor_s - (1.0 - serial) * own_s)
+        return shared_s, shared_s * reading_w
+
     @property
     def others(self) -> int:
         """Sequences that one more request would share its steps with."""
@@ -150,10 +165,13 @@ class ServerState:
         waiting = self.batch - self.slots + 1
         return waiting * self.attempt_s.mean / self.slots if waiting > 0 else 0.0
 
-    def reserve(self, reservation: Reservation, unread_s: float, live_tokens: float) -> None:
-        """Take a slot, tokens and bandwidth; `unread_s` is the time the prompt will need until its first token."""
+    def reserve(
+        self, reservation: Reservation, unread_s: float = 0.0, live_tokens: float = 0.0, exposure: float = 0.0
+    ) -> None:
+        """Take a slot, tokens and bandwidth; `unread_s` is the time the prompt will need to be read."""
         self.batch += 1
         self.live_tokens += live_tokens
+        self.exposure += exposure
         self.kv_tokens += reservation.kv_tokens
         self.bytes_per_s += reservation.bytes_per_s
         self.unread_s += unread_s
@@ -171,11 +189,12 @@ class ServerState:
             self.unread_s = max(self.unread_s - unread_s, 0.0)
             self.outlook = None
 
-    def release(self, reservation: Reservation, live_tokens: float) -> None:
+    def release(self, reservation: Reservation, live_tokens: float = 0.0, exposure: float = 0.0) -> None:
         """Give back what an attempt held."""
         self.outlook = None
         self.batch -= 1
         self.live_tokens -= live_tokens
+        self.exposure -= exposure
         self.kv_tokens -= reservation.kv_tokens
         self.bytes_per_s -= reservation.bytes_per_s
         if self.batch == 0:
@@ -184,6 +203,7 @@ class ServerState:
             self.unread_s = 0.0
             self.read_at_s = 0.0
             self.live_tokens = 0.0
+            self.exposure = 0.0
         if self.batch < 0 or self.kv_tokens < 0:
             raise InvariantError(f"{self.server_id} gave back more than it held")
 

@@ -15,7 +15,7 @@ from perllm.domain.energy import EnergyMethod
 from perllm.domain.explanation import Explanation
 from perllm.domain.reason import Choice, Refusal
 from perllm.domain.service import WhenLate
-from perllm.scheduling.choosing import Go, No, Wait, reservation_of
+from perllm.scheduling.choosing import Gather, Go, No, Wait, reservation_of
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.life import RequestEvent, RequestState, after_request
 from perllm.scheduling.need import Need
@@ -65,7 +65,7 @@ class Lives:
         row = self._view.glance(record, now_s)
         if row is not None:
             state = self._view.states[row]
-            self._send(record, state, _unforeseen(record, state), None, now_s, actions)
+            self._send(record, state, _unforeseen(record, state), None, 0.0, now_s, actions)
             return False
         need = self._view.need(record, now_s)
         match self._view.decide(record, need, now_s):
@@ -74,6 +74,8 @@ class Lives:
             case Wait(latest_start_at_s, no_room):
                 self._hold(record, latest_start_at_s, now_s, actions)
                 return no_room
+            case Gather() as gather:
+                self._gather(record, self._view.states[gather.row], gather, now_s)
             case No(reason, retry_after_s, explanation):
                 self._refuse(record, reason, now_s, actions, retry_after_s, explanation)
         return False
@@ -92,7 +94,14 @@ class Lives:
             predicted_energy_j=charged_energy_j(need, state, basis),
             explanation=go.explanation,
         )
-        self._send(record, state, dispatch, basis, now_s, actions)
+        if record.gathering is not state.gathering:
+            state.gathering.came(now_s)
+        state.gathering.left_at_s = now_s
+        self._send(record, state, dispatch, basis, go.exposure, now_s, actions)
+        for request_id in list(state.gathering):
+            # One that goes with this one takes along those that are left.
+            if request_id in state.gathering:
+                self.decide(self.requests[request_id], now_s, actions)
 
     def _send(
         self,
@@ -100,19 +109,19 @@ class Lives:
         state: ServerState,
         dispatch: Dispatch,
         basis: Basis | None,
+        exposure: float,
         now_s: float,
         actions: list[Action],
     ) -> None:
-        if record.key is not None:
-            self.held.remove(record)
+        self.held.remove(record)
         record.attempts += 1
-        attempt = attempted(dispatch, record, state, basis, now_s)
+        attempt = attempted(dispatch, record, state, basis, exposure, now_s)
         record.state = after_request(record.state, RequestEvent.DISPATCH)
         record.attempt, record.dispatch = attempt, dispatch
         record.dispatched_at_s = now_s
         record.hold_timer_at_s = inf
         self.attempts[dispatch.attempt_id] = attempt
-        state.reserve(dispatch.reservation, attempt.unread_s, attempt.live_tokens)
+        state.reserve(dispatch.reservation, attempt.unread_s, attempt.live_tokens, exposure)
         if basis is not None and not record.request.stream:
             state.will_read(basis.prefill_s, now_s)
         self._view.policy.chose(record.request, state.server_id, now_s)
@@ -124,11 +133,20 @@ class Lives:
             self._refuse(record, Refusal.QUEUE_FULL, now_s, actions)
             return
         self.held.add(record, latest_start_at_s)
+        self._look_again_at(record, latest_start_at_s)
+
+    def _gather(self, record: RequestRecord, state: ServerState, gather: Gather, now_s: float) -> None:
+        if record.gathering is not state.gathering:
+            state.gathering.came(now_s)
+        self.held.gather(record, state.gathering, gather.loss_per_s)
+        self._look_again_at(record, now_s + gather.wait_s)
+
+    def _look_again_at(self, record: RequestRecord, at_s: float) -> None:
         hold_until_s = record.request.hold_until_s
-        look_again_at_s = min(latest_start_at_s, inf if hold_until_s is None else hold_until_s)
-        if look_again_at_s < record.hold_timer_at_s:
-            record.hold_timer_at_s = look_again_at_s
-            self.timers.set(look_again_at_s, record.request.request_id)
+        at_s = at_s if hold_until_s is None else min(at_s, hold_until_s)
+        if at_s < record.hold_timer_at_s:
+            record.hold_timer_at_s = at_s
+            self.timers.set(at_s, record.request.request_id)
 
     def pump(self, now_s: float, actions: list[Action]) -> None:
         """Offer free room to the held, most urgent first; once one finds none, its group is not asked again."""
@@ -226,8 +244,7 @@ class Lives:
         now_s: float,
         actions: list[Action],
     ) -> None:
-        if record.key is not None:
-            self.held.remove(record)
+        self.held.remove(record)
         record.state = after_request(record.state, event)
         fate = FATE_OF[record.state]
         del self.requests[record.request.request_id]

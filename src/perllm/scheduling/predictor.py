@@ -7,7 +7,7 @@ profile. The answer's length is a distribution (of the service), and so is the t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import erf, exp, inf, log, nan, sqrt
+from math import erf, exp, inf, log, nan, pi, sqrt
 
 from perllm.costs.energy import transmit_j
 from perllm.costs.time import prefill_s
@@ -19,6 +19,7 @@ from perllm.scheduling.outlook import Outlook
 from perllm.scheduling.records import Basis
 
 _SQRT_2 = sqrt(2.0)
+_SQRT_2PI = sqrt(2.0 * pi)
 # Above this probability the second way of being in time (the client's own limit) is not worth its logarithm.
 _AS_GOOD_AS_SURE = 0.999
 # With twice the time to the first token left, its error no longer matters (its spread is about a quarter).
@@ -85,6 +86,25 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
         # However short the answer, the time before it may be off too.
         short_enough = min(short_enough, _at_most(need.budget_s, first_token_s, time_sd))
     return short_enough if short_enough < started else started
+
+
+def lateness_per_s(need: Need, time_sd: float, first_token_s: float, token_s: float, wait_s: float = 0.0) -> float:
+    """How fast the chance of being in time falls with every second of delay, once `wait_s` of it are over.
+
+    The derivative of `in_time_probability` after the budget, for the whole answer.
+    """
+    budget_s = need.budget_s - wait_s
+    tokens_in_budget = (budget_s - first_token_s) / token_s + 1.0
+    if tokens_in_budget <= 0.0 or budget_s == inf:
+        return 0.0
+    spread = sqrt(need.log_variance + time_sd * time_sd)
+    z = (log(tokens_in_budget) - need.log_mean) / spread
+    density = exp(-0.5 * z * z) / (_SQRT_2PI * spread * tokens_in_budget * token_s)
+    if need.limit == inf:
+        return density
+    longest_z = log(budget_s / (first_token_s + (need.limit - 1.0) * token_s)) / time_sd
+    longest_density = exp(-0.5 * longest_z * longest_z) / (_SQRT_2PI * time_sd * budget_s)
+    return density * (1.0 - normal_cdf(longest_z)) + longest_density * (1.0 - normal_cdf(z))
 
 
 def confident_total_s(need: Need, z: float, time_sd: float, first_token_s: float, token_s: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from math import inf
 
+from perllm.scheduling.gathering import Gathering
 from perllm.scheduling.records import Key, RequestRecord
 
 
@@ -25,14 +26,15 @@ def urgency(record: RequestRecord) -> Key:
 class HeldQueue:
     """Held requests sorted by urgency: `keys` say by which."""
 
-    __slots__ = ("_records", "keys")
+    __slots__ = ("_gathered", "_records", "keys")
 
     def __init__(self) -> None:
         self.keys: list[Key] = []
         self._records: dict[Key, RequestRecord] = {}
+        self._gathered = 0
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.keys) + self._gathered
 
     def most_urgent(self, count: int) -> list[RequestRecord]:
         """Return the most urgent of the requests held now, in order."""
@@ -45,8 +47,19 @@ class HeldQueue:
         insort(self.keys, record.key)
         self._records[record.key] = record
 
+    def gather(self, record: RequestRecord, gathering: Gathering, loss_per_s: float) -> None:
+        """Hold a request for company on its way: it is in nobody's way, and room alone is not what it waits for."""
+        self.remove(record)
+        gathering.join(record.request.request_id, loss_per_s)
+        record.gathering = gathering
+        self._gathered += 1
+
     def remove(self, record: RequestRecord) -> None:
         """Take a request out, if it is there."""
+        if record.gathering is not None:
+            record.gathering.leave(record.request.request_id)
+            record.gathering = None
+            self._gathered -= 1
         if record.key is not None:
             del self._records[record.key]
             del self.keys[bisect_left(self.keys, record.key)]

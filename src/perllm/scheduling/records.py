@@ -11,6 +11,7 @@ from perllm.domain.energy import EnergyMethod
 from perllm.domain.request import Request
 from perllm.domain.service import Service
 from perllm.scheduling.fleet import ServerState
+from perllm.scheduling.gathering import Gathering
 from perllm.scheduling.life import AttemptState, RequestState
 
 # What the held are sorted by, least first (see queue).
@@ -35,7 +36,7 @@ class AttemptRecord(Struct, eq=False):
     """One try of a request on a server, from its reservation to its close. Without a `basis` nothing was predicted.
 
     `queued`: behind full slots. `unread_s` is the time its prompt will need to be read, where its first token shows
-    that it has been.
+    that it has been, `exposure` the chance of being in time that a second of delay would take from it.
     """
 
     attempt_id: str
@@ -49,6 +50,7 @@ class AttemptRecord(Struct, eq=False):
     free_bandwidth_fraction: float
     live_tokens: float
     unread_s: float
+    exposure: float
     first_token_at_s: float | None = None
     state: AttemptState = AttemptState.SENT
 
@@ -57,7 +59,7 @@ class RequestRecord(Struct, eq=False, kw_only=True):
     """One request, from its arrival to its outcome.
 
     `latest_start_at_s` is the last instant at which waiting is believed harmless; infinite once (or if) no requirement
-    can be missed by waiting longer.
+    can be missed by waiting longer. `gathering` is where it waits for company.
     """
 
     request: Request
@@ -69,6 +71,7 @@ class RequestRecord(Struct, eq=False, kw_only=True):
     latest_start_at_s: float = inf
     hold_timer_at_s: float = inf
     key: Key | None = None
+    gathering: Gathering | None = None
     state: RequestState = RequestState.HELD
     attempts: int = 0
     tried: frozenset[str] = frozenset()
@@ -98,7 +101,12 @@ def arrived(request: Request, service: Service, number: int, now_s: float) -> Re
 
 
 def attempted(
-    dispatch: Dispatch, owner: RequestRecord, server: ServerState, basis: Basis | None, now_s: float
+    dispatch: Dispatch,
+    owner: RequestRecord,
+    server: ServerState,
+    basis: Basis | None,
+    exposure: float,
+    now_s: float,
 ) -> AttemptRecord:
     """Begin the record of an attempt, before anything is reserved for it."""
     batch, slots, reservation = server.batch, server.slots, dispatch.reservation
@@ -114,4 +122,5 @@ def attempted(
         1.0 - (server.bytes_per_s + reservation.bytes_per_s) / server.bytes_per_s_limit,
         basis.live_tokens if basis is not None else 0.0,
         basis.prefill_s if basis is not None and owner.request.stream else 0.0,
+        exposure,
     )

@@ -96,7 +96,7 @@ class Scheduler:
         attempt.state = after_attempt(attempt.state, AttemptEvent.CLOSE)
         server, lives = attempt.server, self._lives
         server.has_read(attempt.unread_s)
-        server.release(attempt.reservation, attempt.live_tokens)
+        server.release(attempt.reservation, attempt.live_tokens, attempt.exposure)
         energy_ratio = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s)
         if self._learns:
             self._view.policy.learn(lesson_of(attempt, ending, energy_ratio, now_s))
