@@ -14,7 +14,9 @@ class Candidates(Struct, gc=False):
     """What is believed of each server for one request, from now on.
 
     Seconds and joules are expectations; rows that cannot serve the request at all hold NaN. `outstanding` counts
-    attempts not yet closed. `feasible` lists the rows without a violation: what a policy is asked to score.
+    attempts not yet closed. `feasible` lists the rows without a violation, or, for a policy that weighs lateness itself,
+    those it may choose from: what it is asked to score. `harm` is how many of those being served there would become late
+    by this one joining them.
     """
 
     total_s: Sequence[float]
@@ -26,3 +28,4 @@ class Candidates(Struct, gc=False):
     violations: Sequence[Violation | None] = ()
     feasible: list[int] = field(default_factory=list)
     servers: Sequence[Server] = ()
+    harm: Sequence[float] = ()
