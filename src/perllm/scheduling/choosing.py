@@ -43,7 +43,10 @@ class Go(Struct, frozen=True, gc=False):
 
 
 class Wait(Struct, frozen=True, gc=False):
-    """Hold until room is free, harmlessly until `latest_start_at_s`. `no_room`: no server it may go to has any."""
+    """Hold until room is free or the policy's reason to defer is gone, harmlessly until `latest_start_at_s`.
+
+    `no_room`: no server it may go to has any.
+    """
 
     latest_start_at_s: float
     no_room: bool
@@ -96,7 +99,12 @@ class Chooser:
         feasible = case.candidates.feasible
         if feasible:
             scores = self._policy.score(record.request, case.candidates, now_s)
-            return self._go(case, self._best(feasible, scores), Choice.FEASIBLE, scores)
+            row = self._best(feasible, scores)
+            if case.may_hold:
+                until_s = self._policy.defers(record.request, case.candidates, row, record.arrived_at_s, now_s)
+                if until_s is not None:
+                    return Wait(until_s, no_room=False)
+            return self._go(case, row, Choice.FEASIBLE, scores)
         if case.full and case.may_hold:
             patience_s = self._patience_s(case, self._judge.confidence(record)) if self._policy.minds_time else inf
             if patience_s > LEAST_PATIENCE_S:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from perllm.domain.action import Outcome
 from perllm.domain.request import Request
 from perllm.domain.server import Server
 from perllm.domain.service import Service
@@ -32,6 +33,7 @@ class Lesson(Struct, frozen=True, kw_only=True, gc=False):
     left of the server's slots and of its link when the attempt had been dispatched.
     """
 
+    request_id: str
     service: str
     server_id: str
     evident: Evident
@@ -53,7 +55,8 @@ class Policy:
     `holds`: requests wait in the scheduler for room instead of in the engines' queues. `minds_time`: servers that are
     not expected to be in time are no candidates (C1). Rules that operators use today do neither.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
-    learns nothing, so that nothing need be predicted unless somebody wants an explanation.
+    learns nothing, so that nothing need be predicted unless somebody wants an explanation; it cannot defer.
+    `batches`: what it defers it may release together, so that whenever one request goes the others are asked again.
     """
 
     name: ClassVar[str]
@@ -61,6 +64,10 @@ class Policy:
     minds_time: ClassVar[bool] = True
     watches: ClassVar[bool] = False
     blind: ClassVar[bool] = False
+    batches: ClassVar[bool] = False
+
+    def meet(self, services: Sequence[Service]) -> None:
+        """Take in which services there are, at the start and after every change."""
 
     def admits(self, service: Service, server: Server) -> bool:
         """Say whether this policy would ever send the service there."""
@@ -70,11 +77,24 @@ class Policy:
         """Return one number per row of `candidates.feasible`, in that order; the highest is chosen."""
         raise NotImplementedError
 
+    def defers(
+        self, request: Request, candidates: Candidates, row: int, arrived_at_s: float, now_s: float
+    ) -> float | None:
+        """Say until when a request is held although the server in `row`, which scored best, could take it.
+
+        It is decided anew at that instant, or earlier if room appears somewhere. None: it goes now. Never an instant
+        that has come. A caller that cannot wait is not asked for.
+        """
+        return None
+
     def chose(self, request: Request, server_id: str, now_s: float) -> None:
         """Note that the request goes to this server; its lesson comes later."""
 
     def learn(self, lesson: Lesson) -> None:
         """Take in the end of an attempt."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take in what became of a request, whether it was ever sent or not; told once for every request."""
 
     def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
         """Return what was learned, by arm."""

@@ -42,6 +42,7 @@ def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float
         _teach_lateness(attempt, basis, ending.output_tokens, lengths, now_s)
         attempt.server.learned()
     return Lesson(
+        request_id=attempt.owner.request.request_id,
         service=attempt.owner.service.name,
         server_id=attempt.server.server_id,
         evident=evident,

@@ -53,6 +53,7 @@ class View:
         # Who left with attempts open may come back before they are closed.
         self._departed = [state for state in known.values() if state.batch]
         self._services = {service.name: service for service in services}
+        self.policy.meet(services)
         for service in services:
             self._lengths.setdefault(service.name, Lengths(service, self._settings))
         self._chooser = Chooser(self.states, self.policy, self._settings, self._rng)
