@@ -13,8 +13,8 @@ from perllm.scheduling.reward import ENERGY_SCALE_J, LAMBDA, reward_of, teaches
 from perllm.scheduling.ridge import Ridge
 
 # GreenServ's exploration weight and ridge (arXiv 2601.17551) are 0.1 and 0.05, for rewards between 0 and 1; ours are
-# several times as large, and so is the weight.
-ALPHA = 0.5
+# several times as large, and so is the weight: with less, whatever was tried first may be kept for good.
+ALPHA = 1.0
 RIDGE = 1.0
 # ParetoBandit's discount and bound on how far a neglected arm's variance grows (arXiv 2604.00136).
 GAMMA = 0.997
