@@ -11,9 +11,9 @@ from perllm.domain.service import Service
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.policy import Policy
 
-# Ours, from the prototype of this project: joules as against lateness, how far above its target a service aims, and
-# how large a debt may grow.
-V = 0.02
+# Ours: what a joule weighs in requests in time (a request in time is worth 100 J for each it owes), how far above its
+# target a service aims, and how large a debt may grow.
+V = 0.01
 MARGIN = 0.005
 MOST_DEBT = 200.0
 

@@ -16,7 +16,7 @@ COLUMNS = replace(candidates([10.0, 100.0]), in_time_probability=[0.6, 1.0])
 
 def taught(*outcomes: bool, attainment: float = 0.9, **settings: float) -> SlaQueue:
     """Return a policy that has seen requests in time, or not."""
-    policy = SlaQueue(**settings)
+    policy = SlaQueue(v=0.02, **settings)
     policy.meet([replace(CHAT, attainment=attainment), replace(CHAT, name="other", attainment=attainment)])
     for in_time in outcomes:
         policy.ended(IN_TIME if in_time else late(9.0))
