@@ -52,6 +52,8 @@ class DeferredBatching(Policy):
     batches: ClassVar[bool] = True
 
     def __init__(self, *, deferral_s: float = DEFERRAL_S, cap: int = 0, join: bool = True) -> None:
+        if deferral_s < 0.0 or cap < 0:
+            raise ValueError("deferral_s and cap must be 0 or above")
         self._deferral_s = deferral_s
         self._cap = cap
         self._join = join

@@ -13,6 +13,12 @@ DELTA = 0.5
 ENERGY_SCALE_J = 100.0
 
 
+def check_scale(energy_scale_j: float) -> None:
+    """Raise ValueError unless joules can be counted in this unit."""
+    if energy_scale_j <= 0.0:
+        raise ValueError("energy_scale_j must be above 0")
+
+
 def teaches(lesson: Lesson) -> bool:
     """Say whether an ending has a reward: cancelled and failed attempts and unknown joules have none."""
     return lesson.evident is not Evident.NOT and lesson.infer_j is not None

@@ -10,7 +10,7 @@ from perllm.domain.request import Request
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.learned import Evidence
 from perllm.scheduling.policy import Lesson, Policy
-from perllm.scheduling.reward import DELTA, ENERGY_SCALE_J, LAMBDA, reward_of, satisfaction, teaches
+from perllm.scheduling.reward import DELTA, ENERGY_SCALE_J, LAMBDA, check_scale, reward_of, satisfaction, teaches
 from perllm.scheduling.slots import slot_end_s
 
 # The weight of violations in the regret, which the paper does not publish either.
@@ -50,6 +50,9 @@ class CsUcbPaper(Policy):
         energy_scale_j: float = ENERGY_SCALE_J,
         slot_s: float = 0.0,
     ) -> None:
+        if delta < 0.0 or slot_s < 0.0:
+            raise ValueError("delta and slot_s must be 0 or above")
+        check_scale(energy_scale_j)
         self._lambda = lambda_
         self._delta = delta
         self._theta = theta

@@ -9,7 +9,7 @@ from typing import ClassVar
 from perllm.domain.request import Request
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.policy import Lesson, Policy
-from perllm.scheduling.reward import DELTA, ENERGY_SCALE_J, LAMBDA, reward_of, teaches
+from perllm.scheduling.reward import DELTA, ENERGY_SCALE_J, LAMBDA, check_scale, reward_of, teaches
 
 # Ours, between the tuned 1 - sqrt(changes / decisions) / 4 (Garivier & Moulines) for one and for five changes in the
 # 2,500 decisions that each of the paper's four services has in 10,000 requests.
@@ -67,6 +67,9 @@ class DiscountedUcb(Policy):
         lambda_: float = LAMBDA,
         energy_scale_j: float = ENERGY_SCALE_J,
     ) -> None:
+        if not 0.0 < gamma <= 1.0 or delta < 0.0:
+            raise ValueError("gamma must be above 0 and at most 1, delta 0 or above")
+        check_scale(energy_scale_j)
         self._gamma = gamma
         self._delta = delta
         self._lambda = lambda_

@@ -30,6 +30,8 @@ class DriftPlusPenalty(Policy):
     minds_time: ClassVar[bool] = False
 
     def __init__(self, *, v: float = V, most_lateness: float = MOST_LATENESS) -> None:
+        if v < 0.0 or most_lateness < 0.0:
+            raise ValueError("v and most_lateness must be 0 or above")
         self._v = v
         self._most_lateness = most_lateness
         self._allowed: dict[str, float] = {}

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 from perllm.domain.request import Request
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.policy import Lesson, Policy
-from perllm.scheduling.reward import ENERGY_SCALE_J, LAMBDA, reward_of, teaches
+from perllm.scheduling.reward import ENERGY_SCALE_J, LAMBDA, check_scale, reward_of, teaches
 from perllm.scheduling.ridge import Ridge
 
 # GreenServ's exploration weight and ridge (arXiv 2601.17551) are 0.1 and 0.05, for rewards between 0 and 1; ours are
@@ -62,6 +62,9 @@ class LinUcb(Policy):
         lambda_: float = LAMBDA,
         energy_scale_j: float = ENERGY_SCALE_J,
     ) -> None:
+        if not 0.0 < gamma <= 1.0 or alpha < 0.0:
+            raise ValueError("gamma must be above 0 and at most 1, alpha 0 or above")
+        check_scale(energy_scale_j)
         self._alpha = alpha
         self._gamma = gamma
         self._lambda = lambda_

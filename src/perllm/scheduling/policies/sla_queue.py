@@ -30,6 +30,8 @@ class SlaQueue(Policy):
     minds_time: ClassVar[bool] = False
 
     def __init__(self, *, v: float = V, margin: float = MARGIN, most_debt: float = MOST_DEBT) -> None:
+        if v < 0.0 or margin < 0.0 or most_debt < 0.0:
+            raise ValueError("v, margin and most_debt must be 0 or above")
         self._v = v
         self._margin = margin
         self._most_debt = most_debt

@@ -10,7 +10,7 @@ from typing import ClassVar
 from perllm.domain.request import Request
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.policy import Lesson, Policy
-from perllm.scheduling.reward import DELTA, ENERGY_SCALE_J, LAMBDA, reward_of, teaches
+from perllm.scheduling.reward import DELTA, ENERGY_SCALE_J, LAMBDA, check_scale, reward_of, teaches
 
 # Ours, near the tuned 2 * sqrt(T * ln T / changes) (Garivier & Moulines) for three changes in the 2,500 decisions that
 # each of the paper's four services has in 10,000 requests: 161.
@@ -66,6 +66,9 @@ class SlidingWindowUcb(Policy):
         lambda_: float = LAMBDA,
         energy_scale_j: float = ENERGY_SCALE_J,
     ) -> None:
+        if window < 1 or delta < 0.0:
+            raise ValueError("window must be 1 or above, delta 0 or above")
+        check_scale(energy_scale_j)
         self._window = window
         self._delta = delta
         self._lambda = lambda_
