@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import fsum, inf, log, sqrt
 from typing import ClassVar
 
 from perllm.domain.request import Request
 from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.learned import Evidence
 from perllm.scheduling.policy import Lesson, Policy
 from perllm.scheduling.reward import DELTA, ENERGY_SCALE_J, LAMBDA, check_scale, reward_of, teaches
 
@@ -97,6 +98,22 @@ class DiscountedUcb(Policy):
         arm = self._arm(self._arms(lesson.service), lesson.server_id)
         arm.seen += 1.0
         arm.rewards += reward_of(lesson, self._lambda, self._energy_scale_j)
+
+    def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
+        return {
+            service: {
+                server_id: Evidence(weight=arm.seen, total=arm.rewards, square=0.0, updated_at_s=0.0)
+                for server_id, arm in arms.by_server.items()
+            }
+            for service, arms in self._services.items()
+        }
+
+    def absorb(self, arms: Mapping[str, Mapping[str, Evidence]]) -> None:
+        for service, servers in arms.items():
+            for server_id, evidence in servers.items():
+                arm = self._arm(self._arms(service), server_id)
+                arm.seen, arm.rewards = evidence.weight, evidence.total
+                arm.chosen = max(arm.chosen, evidence.weight)
 
     def _index(self, arm: Arm | None, reach: float) -> float:
         if arm is None or arm.chosen < FORGOTTEN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from perllm.domain.action import Outcome
 from perllm.domain.request import Request
 from perllm.domain.service import Service
 from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.learned import Evidence
 from perllm.scheduling.policy import Policy
 
 # Seconds of waiting work that a joule is worth; ours.
@@ -61,3 +62,13 @@ class DriftPlusPenalty(Policy):
         late = 0.0 if outcome.in_time else max(taken, 1.0)
         lateness = self._lateness.get(outcome.service, 0.0) + late - self._allowed[outcome.service]
         self._lateness[outcome.service] = min(max(lateness, 0.0), self._most_lateness)
+
+    def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
+        return {
+            service: {"lateness": Evidence(weight=1.0, total=lateness, square=lateness * lateness, updated_at_s=0.0)}
+            for service, lateness in self._lateness.items()
+        }
+
+    def absorb(self, arms: Mapping[str, Mapping[str, Evidence]]) -> None:
+        known = {service: queues["lateness"].total for service, queues in arms.items() if "lateness" in queues}
+        self._lateness.update(known)

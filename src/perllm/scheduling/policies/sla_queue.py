@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from perllm.domain.action import Outcome
 from perllm.domain.request import Request
 from perllm.domain.service import Service
 from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.learned import Evidence
 from perllm.scheduling.policy import Policy
 
 # Ours: what a joule weighs in requests in time (a request in time is worth 100 J for each it owes), how far above its
@@ -53,3 +54,12 @@ class SlaQueue(Policy):
         if outcome.counted and outcome.service in self._aims:
             debt = self._debts.get(outcome.service, 0.0) + self._aims[outcome.service] - outcome.in_time
             self._debts[outcome.service] = min(max(debt, 0.0), self._most_debt)
+
+    def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
+        return {
+            service: {"debt": Evidence(weight=1.0, total=debt, square=debt * debt, updated_at_s=0.0)}
+            for service, debt in self._debts.items()
+        }
+
+    def absorb(self, arms: Mapping[str, Mapping[str, Evidence]]) -> None:
+        self._debts.update({service: queues["debt"].total for service, queues in arms.items() if "debt" in queues})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf, log, sqrt
 from typing import ClassVar
 
 from perllm.domain.request import Request
 from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.learned import Evidence
 from perllm.scheduling.policy import Lesson, Policy
 from perllm.scheduling.reward import DELTA, ENERGY_SCALE_J, LAMBDA, check_scale, reward_of, teaches
 
@@ -88,6 +89,25 @@ class SlidingWindowUcb(Policy):
         if teaches(lesson):
             reward = reward_of(lesson, self._lambda, self._energy_scale_j)
             self._services.setdefault(lesson.service, Window()).reward(lesson.server_id, reward, self._window)
+
+    def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
+        return {
+            service: {
+                server_id: Evidence(weight=seen, total=window.rewards[server_id], square=0.0, updated_at_s=0.0)
+                for server_id, seen in window.seen.items()
+                if seen
+            }
+            for service, window in self._services.items()
+        }
+
+    def absorb(self, arms: Mapping[str, Mapping[str, Evidence]]) -> None:
+        """Take each server's rewards as so many choices that brought their mean; their order is lost."""
+        for service, servers in arms.items():
+            window = self._services.setdefault(service, Window())
+            for server_id, evidence in servers.items():
+                for _ in range(round(evidence.weight)):
+                    window.choose(server_id, self._window)
+                    window.reward(server_id, evidence.total / evidence.weight, self._window)
 
     def _index(self, window: Window, server_id: str, reach: float) -> float:
         chosen = window.chosen.get(server_id, 0)

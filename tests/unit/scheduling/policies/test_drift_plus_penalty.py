@@ -67,3 +67,11 @@ def test_requests_without_a_requirement_are_never_late() -> None:
     policy.ended(late(500.0, requirement=free))
 
     assert policy_of().score(request(), COLUMNS, 0.0) == policy.score(request(requirement=free), COLUMNS, 0.0)
+
+
+def test_lateness_survives_a_restart() -> None:
+    policy, heir = policy_of(), policy_of()
+    policy.ended(late(10.0))
+    heir.absorb(policy.snapshot())
+
+    assert policy.score(request(), COLUMNS, 0.0) == heir.score(request(), COLUMNS, 0.0)

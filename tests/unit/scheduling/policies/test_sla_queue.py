@@ -72,3 +72,10 @@ def test_the_aim_leaves_a_way_to_one() -> None:
     policy = taught(False, *[True] * 400, attainment=0.995)
 
     assert taught().score(request(), COLUMNS, 0.0) == policy.score(request(), COLUMNS, 0.0)
+
+
+def test_debts_survive_a_restart() -> None:
+    policy, heir = taught(False, False), taught()
+    heir.absorb(policy.snapshot())
+
+    assert policy.score(request(), COLUMNS, 0.0) == heir.score(request(), COLUMNS, 0.0)

@@ -53,3 +53,13 @@ def test_what_was_cancelled_teaches_nothing() -> None:
     policy.learn(rewarded("s0", 0.9, evident=Evident.NOT))
 
     assert 0.0 == policy.score(request(), COLUMNS, 0.0)[0]
+
+
+def test_means_survive_a_restart() -> None:
+    policy, heir = SlidingWindowUcb(delta=0.0), SlidingWindowUcb(delta=0.0)
+    before = play(policy, ("s0", 0.8), ("s0", 0.4), ("s1", 0.6))
+
+    heir.absorb(policy.snapshot())
+
+    after = heir.score(request(), COLUMNS, 0.0)
+    assert [pytest.approx(score) for score in before] == list(after)
