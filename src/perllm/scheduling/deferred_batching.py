@@ -40,7 +40,7 @@ class Gathering:
 
 
 class DeferredBatching(Policy):
-    """Places each request once, on arrival; there it waits until its batch starts. Subclasses define `place`.
+    """Places each request once, on arrival; there it waits until its batch starts. Subclasses define `precedence`.
 
     A batch starts when its oldest request has waited for min(`deferral_s`, least slack), or when `cap` of them wait
     (0: as many as the engine has slots). With `join`, who comes while it runs goes at once; without, they gather for
@@ -60,9 +60,12 @@ class DeferredBatching(Policy):
         self._gatherings: dict[str, Gathering] = {}
         self._placed: dict[str, str] = {}
 
-    def place(self, candidates: Candidates) -> int:
-        """Return the row of the server that a new request is for."""
+    def precedence(self, candidates: Candidates, row: int) -> float:
+        """Return a number for a server: a new request is placed on the one with the least, drawn among equals."""
         raise NotImplementedError
+
+    def placed(self, server_id: str) -> None:
+        """Note that a request was placed on a server."""
 
     def waiting(self, server_id: str) -> int:
         """Return how many requests wait for a server."""
@@ -75,8 +78,9 @@ class DeferredBatching(Policy):
         feasible = [candidates.servers[row].server_id for row in candidates.feasible]
         if placed not in feasible:
             self._forget(request.request_id)
-            placed = candidates.servers[self.place(candidates)].server_id
+            placed = candidates.servers[self._place(candidates)].server_id
             self._placed[request.request_id] = placed
+            self.placed(placed)
         return [float(server_id == placed) for server_id in feasible]
 
     def defers(
@@ -104,6 +108,12 @@ class DeferredBatching(Policy):
 
     def ended(self, outcome: Outcome) -> None:
         self._forget(outcome.request_id)
+
+    def _place(self, candidates: Candidates) -> int:
+        precedences = {row: self.precedence(candidates, row) for row in candidates.feasible}
+        least = min(precedences.values())
+        equals = [row for row, precedence in precedences.items() if precedence == least]
+        return equals[0] if len(equals) == 1 else equals[int(self.rng.integers(len(equals)))]
 
     def _forget(self, request_id: str) -> None:
         placed = self._placed.pop(request_id, None)

@@ -24,8 +24,5 @@ class FineInferCloud(DeferredBatching):
         pinned = service.servers is not None or (service.tiers is not None and Tier.CLOUD not in service.tiers)
         return server.tier is Tier.CLOUD or pinned
 
-    def place(self, candidates: Candidates) -> int:
-        def unfinished(row: int) -> int:
-            return candidates.outstanding[row] + self.waiting(candidates.servers[row].server_id)
-
-        return min(candidates.feasible, key=unfinished)
+    def precedence(self, candidates: Candidates, row: int) -> float:
+        return candidates.outstanding[row] + self.waiting(candidates.servers[row].server_id)

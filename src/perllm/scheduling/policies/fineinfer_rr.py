@@ -22,8 +22,9 @@ class FineInferRoundRobin(DeferredBatching):
         self._turn = 0
         self._turn_of: dict[str, int] = {}
 
-    def place(self, candidates: Candidates) -> int:
-        row = min(candidates.feasible, key=lambda row: self._turn_of.get(candidates.servers[row].server_id, 0))
+    def precedence(self, candidates: Candidates, row: int) -> float:
+        return self._turn_of.get(candidates.servers[row].server_id, 0)
+
+    def placed(self, server_id: str) -> None:
         self._turn += 1
-        self._turn_of[candidates.servers[row].server_id] = self._turn
-        return row
+        self._turn_of[server_id] = self._turn
