@@ -32,13 +32,15 @@ SERVICES = (
     replace(CHAT, name="hasty", timeout_s=3.0),
 )
 FLEET = (EDGE, replace(EDGE, server_id="small", slots=1, kv_tokens=300), replace(CLOUD, slots=2))
+# Every rule, and those that defer in ways that they do not by default.
+POLICIES = (*sorted(REGISTRY), "cs-ucb-paper:slot_s=0.5", "fineinfer-rr:cap=2:join=false")
 SECONDS = st.floats(min_value=0.0, max_value=5.0)
 
 
 class Brain(RuleBasedStateMachine):
     """Any order of submissions, progress, ends, departures, probes and timers."""
 
-    @initialize(policy=st.sampled_from(sorted(REGISTRY)), hold=st.sampled_from([None, True]))
+    @initialize(policy=st.sampled_from(POLICIES), hold=st.sampled_from([None, True]))
     def start(self, policy: str, hold: bool | None) -> None:
         self.policy = policy
         self.brain = scheduler(*FLEET, services=SERVICES, policy=policy, hold=hold, max_held=3)

@@ -30,7 +30,7 @@ SHORT = replace(SCENARIO, workload=replace(SCENARIO.workload, requests=40))
 
 @settings(max_examples=60, deadline=None)
 @given(
-    policy=st.sampled_from(sorted(REGISTRY)),
+    policy=st.sampled_from([*sorted(REGISTRY), "cs-ucb-paper:slot_s=0.5", "fineinfer-rr:cap=2:join=false"]),
     seed=st.integers(0, 1000),
     changed=st.integers(0, 39),
     output_tokens=st.integers(1, 500),

@@ -44,7 +44,10 @@ class Go(Struct, frozen=True, gc=False):
 
 
 class Wait(Struct, frozen=True, gc=False):
-    """Hold until room is free, harmlessly until `latest_start_at_s`. `no_room`: no server it may go to has any."""
+    """Hold until room is free or the policy's reason to defer is gone, harmlessly until `latest_start_at_s`.
+
+    `no_room`: no server it may go to has any.
+    """
 
     latest_start_at_s: float
     no_room: bool
@@ -76,7 +79,7 @@ class Chooser:
     """
 
     __slots__ = (
-        "_explains", "_holds", "_judge", "_least_context_tokens", "_policy", "_refuse_below", "_rng", "_server_ids",
+        "_explains", "_gathers", "_judge", "_least_context_tokens", "_policy", "_refuse_below", "_rng", "_server_ids",
         "_servers", "_states", "_unknown", "glances",
     )  # fmt: skip
 
@@ -89,7 +92,7 @@ class Chooser:
     ) -> None:
         holds = policy.holds if settings.hold is None else settings.hold
         self.glances = policy.blind and not holds and not settings.explain
-        self._holds = holds
+        self._gathers = policy.gathers if settings.hold is None else settings.hold
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
@@ -107,7 +110,7 @@ class Chooser:
         feasible = case.candidates.feasible
         if feasible:
             scores = self._policy.score(record.request, case.candidates, now_s)
-            return self._go_in_company(case, self._best(feasible, scores), Choice.FEASIBLE, scores)
+            return self._go_when_ripe(case, self._best(feasible, scores), Choice.FEASIBLE, scores)
         if case.full and case.may_hold:
             patience_s = room_s(case, self._states, self._judge.confidence(record)) if self._policy.minds_time else inf
             if patience_s > LEAST_PATIENCE_S:
@@ -159,9 +162,13 @@ class Chooser:
         later = max(case.candidates.in_time_probability[row] for row in case.full)
         return room_s(case, self._states, (probability + later) / 2) if later > probability + BETTER else 0.0
 
-    def _go_in_company(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go | Gather:
-        if self._holds and case.may_hold:
-            wait_s = company_s(case, row, self._states[row])
+    def _go_when_ripe(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Verdict:
+        record, now_s = case.record, case.now_s
+        if case.may_hold:
+            until_s = self._policy.defers(record.request, case.candidates, row, record.arrived_at_s, now_s)
+            if until_s is not None:
+                return Wait(until_s, no_room=False)
+            wait_s = company_s(case, row, self._states[row]) if self._gathers else 0.0
             if wait_s > LEAST_PATIENCE_S:
                 return Gather(row, wait_s, self._exposure(case, row))
         return self._go(case, row, choice, scores)

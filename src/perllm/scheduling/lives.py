@@ -154,6 +154,15 @@ class Lives:
         for record in self.held.most_urgent(MOST_AT_ONCE):
             if record.group not in without_room and self.decide(record, now_s, actions):
                 without_room.add(record.group)
+        self.follow(now_s, actions)
+
+    def follow(self, now_s: float, actions: list[Action]) -> None:
+        """Where the policy batches: let those go that it deferred until others went, as long as any do."""
+        done = 0
+        while self._view.policy.batches and len(self.held) and len(actions) > done:
+            done = len(actions)
+            for record in self.held.most_urgent(len(self.held)):
+                self.decide(record, now_s, actions)
 
     def look_again(self, record: RequestRecord, now_s: float, actions: list[Action]) -> None:
         """A timer of this request is due: it may be out of time, or out of patience."""
@@ -250,7 +259,9 @@ class Lives:
         del self.requests[record.request.request_id]
         self.timers.clear(record.request.request_id)
         self.fates[fate] += 1
-        actions.append(Finish(outcome=outcome_of(record, fate, refusal, now_s)))
+        outcome = outcome_of(record, fate, refusal, now_s)
+        self._view.policy.ended(outcome)
+        actions.append(Finish(outcome=outcome))
 
 
 def _unforeseen(record: RequestRecord, state: ServerState) -> Dispatch:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from msgspec import Struct
 
+from perllm.domain.action import Outcome
 from perllm.domain.request import Request
 from perllm.domain.server import Server
 from perllm.domain.service import Service
@@ -34,6 +35,7 @@ class Lesson(Struct, frozen=True, kw_only=True, gc=False):
     `first_token_s` counts from the dispatch, None where no first token was: of plain answers it never is.
     """
 
+    request_id: str = ""
     service: str
     server_id: str
     evident: Evident
@@ -55,24 +57,32 @@ class Lesson(Struct, frozen=True, kw_only=True, gc=False):
 class Policy:
     """A rule for choosing among feasible servers. Subclasses define `name` and `score`.
 
-    `holds`: requests wait in the scheduler for room instead of in the engines' queues. `minds_time`: servers that are
+    `holds`: requests wait in the scheduler for room instead of in the engines' queues. `gathers`: they wait for company
+    too, where that pays. `minds_time`: servers that are
     not expected to be in time are no candidates (C1). Rules that operators use today do neither.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
     learns nothing from how they were met (`energy_ratio`), so that nothing need be predicted unless somebody wants an
-    explanation. `rng` is where all its chance comes from; the scheduler gives it before anything is scored.
+    explanation; it cannot defer. `batches`: what it defers it may release together, so that whenever one request goes
+    the others are asked again. `rng` is where all its chance comes from; the scheduler gives it before anything is
+    scored.
     """
 
     name: ClassVar[str]
     holds: ClassVar[bool] = True
+    gathers: ClassVar[bool] = False
     minds_time: ClassVar[bool] = True
     watches: ClassVar[bool] = False
     blind: ClassVar[bool] = False
+    batches: ClassVar[bool] = False
 
     rng: np.random.Generator
 
     def draw_from(self, rng: np.random.Generator) -> None:
         """Take the generator of its own that a scheduler has for it: ties are broken with another."""
         self.rng = rng
+
+    def meet(self, services: Sequence[Service]) -> None:
+        """Take in which services there are, at the start and after every change."""
 
     def admits(self, service: Service, server: Server) -> bool:
         """Say whether this policy would ever send the service there."""
@@ -82,11 +92,24 @@ class Policy:
         """Return one number per row of `candidates.feasible`, in that order; the highest is chosen."""
         raise NotImplementedError
 
+    def defers(
+        self, request: Request, candidates: Candidates, row: int, arrived_at_s: float, now_s: float
+    ) -> float | None:
+        """Say until when a request is held although the server in `row`, which scored best, could take it.
+
+        It is decided anew at that instant, or earlier if room appears somewhere. None: it goes now. Never an instant
+        that has come. A caller that cannot wait is not asked for.
+        """
+        return None
+
     def chose(self, request: Request, server_id: str, now_s: float) -> None:
         """Note that the request goes to this server; its lesson comes later."""
 
     def learn(self, lesson: Lesson) -> None:
         """Take in the end of an attempt."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take in what became of a request, whether it was ever sent or not; told once for every request."""
 
     def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
         """Return what was learned, by arm."""

@@ -71,6 +71,7 @@ class Scheduler:
             self._lives.timers.set(record.deadline_at_s, request.request_id)
         actions: list[Action] = []
         self._lives.decide(record, now_s, actions)
+        self._lives.follow(now_s, actions)
         return actions
 
     def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
@@ -145,6 +146,7 @@ class Scheduler:
                 self._lives.look_again(record, now_s, actions)
             else:
                 self._lives.pump(now_s, actions)
+        self._lives.follow(now_s, actions)
         return actions
 
     # ---- facts --------------------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ def lesson_of(attempt: AttemptRecord, ending: Ending, energy_ratio: float | None
     """Return what an ending says to the policy."""
     evident = evidence_of(attempt, ending, now_s)
     return Lesson(
+        request_id=attempt.owner.request.request_id,
         service=attempt.owner.service.name,
         server_id=attempt.server.server_id,
         evident=evident,

@@ -58,6 +58,7 @@ class View:
         self._departed = [state for state in known.values() if state.batch]
         self._states_by_id = {state.server_id: state for state in self.states}
         self._services = {service.name: service for service in services}
+        self.policy.meet(services)
         for service in services:
             self._lengths.setdefault(service.name, Lengths(service, self._settings))
         self._chooser = Chooser(self.states, self.policy, self._settings, self._rng)

@@ -16,6 +16,7 @@ from perllm.domain.request import Request, Requirement
 from perllm.domain.server import Link, Server, Tier
 from perllm.domain.service import Service
 from perllm.scheduling.policies import make_policy
+from perllm.scheduling.policy import Policy
 from perllm.scheduling.scheduler import Scheduler
 from perllm.scheduling.settings import SchedulerSettings
 
@@ -60,14 +61,14 @@ def request(request_id: str = "r1", **changes: Any) -> Request:
 def scheduler(
     *servers: Server,
     services: Sequence[Service] = (CHAT,),
-    policy: str = "cs-ucb",
+    policy: str | Policy = "cs-ucb",
     **settings: Any,
 ) -> Scheduler:
     """Return a scheduler over `servers` (an edge and a cloud where none are given)."""
     return Scheduler(
         servers=servers or (EDGE, CLOUD),
         services=services,
-        policy=make_policy(policy),
+        policy=make_policy(policy) if isinstance(policy, str) else policy,
         rng=np.random.default_rng(0),
         settings=SchedulerSettings(**settings),
     )

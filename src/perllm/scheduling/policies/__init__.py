@@ -9,14 +9,21 @@ from perllm.scheduling.contender import Contender, make_contender, read_contende
 from perllm.scheduling.policies.cloud_only import CloudOnly
 from perllm.scheduling.policies.cs_ucb import CsUcb
 from perllm.scheduling.policies.cs_ucb_paper import CsUcbPaper
+from perllm.scheduling.policies.discounted_ucb import DiscountedUcb
+from perllm.scheduling.policies.drift_plus_penalty import DriftPlusPenalty
 from perllm.scheduling.policies.edge_only import EdgeOnly
 from perllm.scheduling.policies.energy_greedy import EnergyGreedy
+from perllm.scheduling.policies.fineinfer_cloud import FineInferCloud
+from perllm.scheduling.policies.fineinfer_rr import FineInferRoundRobin
 from perllm.scheduling.policies.least_outstanding import LeastOutstanding
+from perllm.scheduling.policies.lin_ucb import LinUcb
 from perllm.scheduling.policies.lowest_latency import LowestLatency
 from perllm.scheduling.policies.power_of_two import PowerOfTwo
 from perllm.scheduling.policies.random import Random
 from perllm.scheduling.policies.round_robin import RoundRobin
 from perllm.scheduling.policies.shortest_expected_delay import ShortestExpectedDelay
+from perllm.scheduling.policies.sla_queue import SlaQueue
+from perllm.scheduling.policies.sliding_window_ucb import SlidingWindowUcb
 from perllm.scheduling.policy import Policy
 
 REGISTRY: Mapping[str, type[Policy]] = MappingProxyType(
@@ -25,6 +32,13 @@ REGISTRY: Mapping[str, type[Policy]] = MappingProxyType(
         for policy in (
             CsUcb,
             CsUcbPaper,
+            FineInferCloud,
+            FineInferRoundRobin,
+            DiscountedUcb,
+            SlidingWindowUcb,
+            LinUcb,
+            DriftPlusPenalty,
+            SlaQueue,
             EnergyGreedy,
             LeastOutstanding,
             RoundRobin,

@@ -9,14 +9,12 @@ from typing import ClassVar
 from perllm.domain.request import Request
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.learned import Evidence
-from perllm.scheduling.policy import Evident, Lesson, Policy
+from perllm.scheduling.policy import Lesson, Policy
+from perllm.scheduling.reward import DELTA, ENERGY_SCALE_J, LAMBDA, check_scale, reward_of, satisfaction, teaches
+from perllm.scheduling.slots import slot_end_s
 
-# The paper publishes neither the weight of the constraints nor that of exploration; these are ours.
-LAMBDA = 1.0
-DELTA = 0.5
-# The reward subtracts joules from a fraction, so joules need a scale, which the paper does not give. Ours: a request of
-# some hundred tokens on the paper's machines costs from some 10 J (batched, cloud) to some 400 J (alone, CPU edge).
-ENERGY_SCALE_J = 100.0
+# The weight of violations in the regret, which the paper does not publish either.
+THETA = 1.0
 
 
 class Arm:
@@ -36,15 +34,33 @@ class CsUcbPaper(Policy):
 
     Arms are pairs of service and server. C2 to C4 filter; C1 enters the reward alone, through the margin of the
     tightest constraint. An arm that was never chosen comes first; rewards are known when answers end, and until the
-    first has ended an arm's mean counts as 0.
+    first has ended an arm's mean counts as 0. With `slot_s` above 0, requests wait for the end of the time slot they
+    arrive in. `theta` weighs violations in the regret alone: it moves no choice.
     """
 
     name: ClassVar[str] = "cs-ucb-paper"
     minds_time: ClassVar[bool] = False
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        lambda_: float = LAMBDA,
+        delta: float = DELTA,
+        theta: float = THETA,
+        energy_scale_j: float = ENERGY_SCALE_J,
+        slot_s: float = 0.0,
+    ) -> None:
+        if delta < 0.0 or slot_s < 0.0:
+            raise ValueError("delta and slot_s must be 0 or above")
+        check_scale(energy_scale_j)
+        self._lambda = lambda_
+        self._delta = delta
+        self._theta = theta
+        self._energy_scale_j = energy_scale_j
+        self._slot_s = slot_s
         self._arms: dict[str, dict[str, Arm]] = {}
         self._decisions = 0
+        self._violation = 0.0
 
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
         """Return each server's index, mean reward + delta * sqrt(ln t / L) (eq. 6)."""
@@ -55,13 +71,33 @@ class CsUcbPaper(Policy):
         self._decisions += 1
         self._arm(request.service, server_id).chosen += 1
 
+    def defers(
+        self, request: Request, candidates: Candidates, row: int, arrived_at_s: float, now_s: float
+    ) -> float | None:
+        return slot_end_s(self._slot_s, arrived_at_s, now_s)
+
     def learn(self, lesson: Lesson) -> None:
-        if lesson.evident is Evident.NOT or lesson.infer_j is None:
+        if not teaches(lesson):
             return
-        arm, reward = self._arm(lesson.service, lesson.server_id), reward_of(lesson)
+        self._violation += max(0.0, -satisfaction(lesson))
+        arm, reward = self._arm(lesson.service, lesson.server_id), reward_of(lesson, self._lambda, self._energy_scale_j)
         arm.seen += 1.0
         arm.rewards += reward
         arm.squares += reward * reward
+
+    def regret(self) -> float:
+        """Return Reg(T) = sum of (r* - r) + theta * P(t), as far as it can be known afterwards.
+
+        r* is the mean reward of each service's best arm so far; P adds up by how much constraints were broken, as
+        fractions of their limits.
+        """
+        missed = sum(
+            sum(arm.seen for arm in seen) * max(arm.rewards / arm.seen for arm in seen)
+            - sum(arm.rewards for arm in seen)
+            for seen in ([arm for arm in arms.values() if arm.seen] for arms in self._arms.values())
+            if seen
+        )
+        return missed + self._theta * self._violation
 
     def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
         return {
@@ -84,21 +120,7 @@ class CsUcbPaper(Policy):
         if arm is None or arm.chosen == 0:
             return inf
         mean = arm.rewards / arm.seen if arm.seen else 0.0
-        return mean + DELTA * sqrt(reach / arm.chosen)
+        return mean + self._delta * sqrt(reach / arm.chosen)
 
     def _arm(self, service: str, server_id: str) -> Arm:
         return self._arms.setdefault(service, {}).setdefault(server_id, Arm())
-
-
-def reward_of(lesson: Lesson) -> float:
-    """Return -E + lambda * f(y) (eq. 4), joules in units of `ENERGY_SCALE_J`."""
-    spent_j = lesson.transmit_j + (lesson.infer_j or 0.0)
-    return LAMBDA * satisfaction(lesson) - spent_j / ENERGY_SCALE_J
-
-
-def satisfaction(lesson: Lesson) -> float:
-    """Return f(y), the margin of the tightest constraint as a fraction of its limit (eq. 3): below 0 where broken."""
-    margins = [lesson.free_slots_fraction, lesson.free_bandwidth_fraction]
-    if lesson.requirement_s is not None:
-        margins.append((lesson.requirement_s - lesson.latency_s) / lesson.requirement_s)
-    return min(margins)

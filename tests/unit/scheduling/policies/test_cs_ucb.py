@@ -15,8 +15,8 @@ from tests.unit.scheduling.policies.candidates import candidates
 def lesson(server_id: str, ratio: float | None, evident: Evident = Evident.FULLY) -> Lesson:
     """Return the end of an attempt that cost `ratio` times its prediction."""
     return Lesson(
-        service="chat", server_id=server_id, evident=evident, in_time=True, total_s=1.0, latency_s=1.0,
-        requirement_s=None, transmit_j=0.0, infer_j=1.0, energy_ratio=ratio, free_slots_fraction=0.5,
+        request_id="r1", service="chat", server_id=server_id, evident=evident, in_time=True, total_s=1.0,
+        latency_s=1.0, requirement_s=None, transmit_j=0.0, infer_j=1.0, energy_ratio=ratio, free_slots_fraction=0.5,
         free_bandwidth_fraction=1.0, at_s=1.0,
     )  # fmt: skip
 

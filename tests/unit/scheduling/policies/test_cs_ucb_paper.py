@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 from math import inf, log, sqrt
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from perllm.scheduling.policies.cs_ucb_paper import CsUcbPaper, reward_of, satisfaction
+from perllm.domain.action import Dispatch
+from perllm.scheduling.policies.cs_ucb_paper import CsUcbPaper
 from perllm.scheduling.policy import Evident, Lesson
-from tests.unit.scheduling.builders import request
+from tests.unit.scheduling.builders import dispatch_of, request, scheduler
 from tests.unit.scheduling.policies.candidates import candidates
-
-# 2 of 4 s are left, half of the slots and all of the link; 50 J.
-GOOD = Lesson(
-    service="chat", server_id="s0", evident=Evident.FULLY, in_time=True, total_s=2.0, latency_s=2.0, requirement_s=4.0,
-    transmit_j=10.0, infer_j=40.0, energy_ratio=1.0, free_slots_fraction=0.5, free_bandwidth_fraction=1.0, at_s=1.0,
-)  # fmt: skip
+from tests.unit.scheduling.policies.lessons import GOOD, rewarded
 
 
-def taught(**lessons: list[Lesson]) -> CsUcbPaper:
+def taught(policy: CsUcbPaper | None = None, **lessons: list[Lesson]) -> CsUcbPaper:
     """Return a policy that has chosen each server as often as it has lessons of it."""
-    policy = CsUcbPaper()
+    policy = policy or CsUcbPaper()
     for server_id, told in lessons.items():
         for lesson in told:
             policy.chose(request(), server_id, 0.0)
             policy.learn(replace(lesson, server_id=server_id))
     return policy
-
-
-@pytest.mark.parametrize(
-    ("changes", "margin"),
-    [
-        ({}, 0.5),
-        ({"latency_s": 3.0}, 0.25),
-        ({"latency_s": 6.0}, -0.5),
-        ({"free_slots_fraction": 0.1}, 0.1),
-        ({"free_bandwidth_fraction": 0.2}, 0.2),
-        ({"requirement_s": None, "latency_s": 99.0}, 0.5),
-    ],
-)
-def test_satisfaction_is_the_margin_of_the_tightest_constraint(changes: dict[str, Any], margin: float) -> None:
-    assert margin == satisfaction(replace(GOOD, **changes))
-
-
-def test_the_reward_trades_joules_for_margin() -> None:
-    assert pytest.approx(0.5 - 0.5) == reward_of(GOOD)
-    assert pytest.approx(-0.5 - 3.1) == reward_of(replace(GOOD, latency_s=6.0, infer_j=300.0))
 
 
 def test_whoever_was_never_chosen_comes_first() -> None:
@@ -87,3 +62,42 @@ def test_a_snapshot_restores_the_arms() -> None:
     assert policy.snapshot() == heir.snapshot()
     columns = candidates([1.0, 1.0])
     assert policy.score(request(), columns, 0.0) == heir.score(request(), columns, 0.0)
+
+
+def test_settings_weigh_margin_exploration_and_joules() -> None:
+    """0.25 * 0.5 - 50 J / 200 J, and a bound of 0.1 * sqrt(ln 2 / 1)."""
+    policy = taught(CsUcbPaper(lambda_=0.25, delta=0.1, energy_scale_j=200.0), s0=[GOOD])
+
+    (score,) = policy.score(request(), candidates([1.0]), 0.0)
+
+    assert pytest.approx(0.125 - 0.25 + 0.1 * sqrt(log(2.0))) == score
+
+
+def test_violations_weigh_in_the_regret_and_in_no_choice() -> None:
+    """Rewards 0.5, and -0.5 - 0.5 for one that took 6 of 4 s: a mean best of 0.5 foregone by 1.5, violated by 0.5."""
+    told = {"s0": [rewarded("s0", 0.5)], "s1": [replace(GOOD, latency_s=6.0)]}
+    mild, strict = taught(CsUcbPaper(theta=0.0), **told), taught(CsUcbPaper(theta=4.0), **told)
+
+    assert pytest.approx(1.5) == mild.regret()
+    assert pytest.approx(1.5 + 4.0 * 0.5) == strict.regret()
+    columns = candidates([1.0, 1.0])
+    assert mild.score(request(), columns, 0.0) == strict.score(request(), columns, 0.0)
+
+
+def test_requests_wait_for_the_end_of_the_slot_they_arrive_in() -> None:
+    brain = scheduler(policy=CsUcbPaper(slot_s=0.5))
+
+    assert [] == list(brain.submit(request("r1"), 0.6))
+    assert [] == list(brain.submit(request("r2"), 0.9))
+    assert pytest.approx(1.0) == brain.wake_at_s
+    assert ["r1", "r2"] == [action.request_id for action in brain.wake(1.0) if isinstance(action, Dispatch)]
+
+
+def test_without_slots_requests_are_decided_at_once() -> None:
+    dispatch_of(scheduler(policy=CsUcbPaper(slot_s=0.0)).submit(request(), 0.6))
+
+
+def test_a_caller_that_cannot_wait_gets_no_slot() -> None:
+    brain = scheduler(policy=CsUcbPaper(slot_s=0.5))
+
+    dispatch_of(brain.submit(request(hold_until_s=0.6), 0.6))

@@ -45,6 +45,19 @@ def test_scores_follow_the_order_of_the_feasible_rows() -> None:
         assert 1 == len(make_policy(name).score(request(), candidates([1.0, 2.0, 3.0], feasible=[2]), 0.0))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cs-ucb-paper:slot_s=-1", "cs-ucb-paper:delta=-1", "cs-ucb-paper:energy_scale_j=0", "discounted-ucb:gamma=0",
+        "discounted-ucb:gamma=1.1", "sliding-window-ucb:window=0", "lin-ucb:gamma=2", "lin-ucb:alpha=-1",
+        "sla-queue:v=-1", "drift-plus-penalty:v=-1", "fineinfer-cloud:deferral_s=-1", "fineinfer-rr:cap=-1",
+    ],
+)  # fmt: skip
+def test_a_value_that_makes_no_sense_is_refused_with_the_defaults(text: str) -> None:
+    with pytest.raises(ConfigError, match="must be"):
+        make_policy(text)
+
+
 def test_an_unknown_policy_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="round-robin"):
         make_policy("best")
