@@ -22,7 +22,7 @@ from perllm.scheduling.judging import Judge, Judgement
 from perllm.scheduling.need import Need
 from perllm.scheduling.patience import company_s, room_s
 from perllm.scheduling.policy import Policy
-from perllm.scheduling.predictor import kv_tokens_of, lateness_per_s
+from perllm.scheduling.predictor import harm_of, kv_tokens_of, lateness_per_s
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
@@ -107,6 +107,8 @@ class Chooser:
     def decide(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Verdict:
         """Judge every reachable server, then pick one, wait, or refuse."""
         case = self._judge.judge(record, need, reach, now_s)
+        if self._policy.weighs_lateness:
+            return self._weigh(case) or self._nothing_feasible(case)
         feasible = case.candidates.feasible
         if feasible:
             scores = self._policy.score(record.request, case.candidates, now_s)
@@ -116,6 +118,30 @@ class Chooser:
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(now_s + patience_s, case.no_room)
         return self._nothing_feasible(case)
+
+    def _weigh(self, case: Judgement) -> Verdict | None:
+        """Let the policy choose among all who have room or will; None where it may choose nobody."""
+        candidates, roomy = case.candidates, self._hopeful(case, case.roomy)
+        full = self._hopeful(case, case.full) if case.may_hold else ()
+        if not roomy:
+            return None
+        candidates.feasible = [*roomy, *full]
+        candidates.harm = harm_of(self._states, case.need, candidates.feasible)
+        scores = self._policy.score(case.record.request, candidates, case.now_s)
+        row = self._best(roomy, scores[: len(roomy)])
+        if full and max(scores[len(roomy) :]) > max(scores[: len(roomy)]):
+            patience_s = self._better_wait_s(case, candidates.in_time_probability[row])
+            if patience_s > LEAST_PATIENCE_S:
+                return Wait(case.now_s + patience_s, case.no_room)
+        in_time = candidates.in_time_probability[row] >= case.record.service.attainment
+        return self._go_when_ripe(case, row, Choice.FEASIBLE if in_time else Choice.LEAST_LATE, scores)
+
+    def _hopeful(self, case: Judgement, rows: Sequence[int]) -> Sequence[int]:
+        """Leave out those that the service would rather have refused."""
+        if case.record.service.when_infeasible is WhenInfeasible.SERVE or not case.need.taught:
+            return rows
+        probability = case.candidates.in_time_probability
+        return [row for row in rows if probability[row] >= self._refuse_below]
 
     def glance(self, record: RequestRecord, prompt_tokens: float, reach: Reach, now_s: float) -> int | None:
         """Pick as `decide` would for a policy that looks at no estimate; None where that takes a closer look."""

@@ -48,7 +48,7 @@ class DeferredBatching(Policy):
     """
 
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
     batches: ClassVar[bool] = True
 
     def __init__(self, *, deferral_s: float = DEFERRAL_S, cap: int = 0, join: bool = True) -> None:

@@ -148,6 +148,16 @@ class ServerState:
         self.outlook = outlook = (wait_s, token_s, marginal_j, self.read_at_s, *self.pace)
         return outlook
 
+    def delay_s(self, prompt_tokens: float, output_tokens: float) -> float:
+        """Return how much longer those being served here take if one more joins: it is read, then steps are longer."""
+        _, token_s, floor_s, overhead_s, serial, *_ = self.pace
+        own_s = prompt_tokens * token_s
+        reading_s = (own_s + serial * floor_s if own_s > floor_s else floor_s + serial * own_s) + overhead_s
+        if not self.gathering.pays:
+            # Read in pieces beside writing: only what is more than a step anyway delays the others.
+            reading_s = max(reading_s - self.step.token_s * self.first_ratio, 0.0)
+        return reading_s + output_tokens * self.step.slower_s * self.decode_ratio
+
     def shared_reading(self, prompt_tokens: float) -> tuple[float, float]:
         """Return the seconds and joules of a reading step that a second prompt in it would not cost again."""
         _, token_s, floor_s, overhead_s, serial, reading_w, *_ = self.pace

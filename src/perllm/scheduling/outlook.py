@@ -18,11 +18,15 @@ from perllm.domain.server import Server
 
 
 class Step(Struct, frozen=True, gc=False):
-    """A decode step once one more sequence has joined: its time, what that adds, and the newcomer's equal share."""
+    """A decode step once one more sequence has joined: its time, what that adds, and the newcomer's equal share.
+
+    `slower_s` is how much longer it is than without.
+    """
 
     token_s: float
     marginal_j: float
     share_j: float
+    slower_s: float
 
 
 class StepTable:
@@ -46,10 +50,10 @@ class StepTable:
         if others == 0:
             token_s = self._step_s(1, 0.0)
             alone_j = self._watts[1] * token_s
-            return Step(token_s, alone_j, alone_j)
+            return Step(token_s, alone_j, alone_j, 0.0)
         token_s = self._step_s(batch, context_tokens * batch / others)
-        joined_j = self._watts[batch] * token_s
-        return Step(token_s, joined_j - self._watts[others] * self._step_s(others, context_tokens), joined_j / batch)
+        joined_j, before_s = self._watts[batch] * token_s, self._step_s(others, context_tokens)
+        return Step(token_s, joined_j - self._watts[others] * before_s, joined_j / batch, token_s - before_s)
 
     def _step_s(self, batch: int, context_tokens: float) -> float:
         speed = self._speed

@@ -58,8 +58,9 @@ class Policy:
     """A rule for choosing among feasible servers. Subclasses define `name` and `score`.
 
     `holds`: requests wait in the scheduler for room instead of in the engines' queues. `gathers`: they wait for company
-    too, where that pays. `minds_time`: servers that are
-    not expected to be in time are no candidates (C1). Rules that operators use today do neither.
+    too, where that pays. `minds_time`: servers that are not expected to be in time are no candidates (C1). Rules that
+    operators use today do none of it. `weighs_lateness`: it scores whoever is reachable, in time or not, with room or
+    full for now, and looks at `Candidates.harm`.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
     learns nothing from how they were met (`energy_ratio`), so that nothing need be predicted unless somebody wants an
     explanation; it cannot defer. `batches`: what it defers it may release together, so that whenever one request goes
@@ -69,8 +70,9 @@ class Policy:
 
     name: ClassVar[str]
     holds: ClassVar[bool] = True
-    gathers: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = True
+    gathers: bool = False
+    minds_time: bool = True
+    weighs_lateness: bool = False
     watches: ClassVar[bool] = False
     blind: ClassVar[bool] = False
     batches: ClassVar[bool] = False

@@ -107,6 +107,16 @@ def lateness_per_s(need: Need, time_sd: float, first_token_s: float, token_s: fl
     return density * (1.0 - normal_cdf(longest_z)) + longest_density * (1.0 - normal_cdf(z))
 
 
+def harm_of(states: Sequence[ServerState], need: Need, rows: Sequence[int]) -> list[float]:
+    """How many of those being served on each server would become late if this one joined them; 0 where not asked."""
+    harm = [0.0] * len(states)
+    for row in rows:
+        state = states[row]
+        if state.exposure > 0.0:
+            harm[row] = state.exposure * state.delay_s(need.prompt_tokens, need.mean_tokens)
+    return harm
+
+
 def confident_total_s(need: Need, z: float, time_sd: float, first_token_s: float, token_s: float) -> float:
     """Time not exceeded with the confidence of the normal quantile `z`: the inverse of `in_time_probability`."""
     spread = sqrt(need.log_variance + time_sd * time_sd)

@@ -6,7 +6,7 @@ from __future__ import annotations
 # it on average misses it every other time.
 MARGIN = 1 / 3
 FIRST = 20.0
-LEAST, MOST = 0.5, 200.0
+LEAST, MOST = 0.5, 50.0
 
 
 class Price:
@@ -14,7 +14,7 @@ class Price:
 
     In units of a request's usual joules. Where every request is in time it falls, so that cheaper servers are tried
     which are not so sure; it stays where exactly the share aimed at is in time. It is bounded: where the share is out
-    of reach, no price brings it.
+    of reach, no price brings it, and joules spent on it are spent in vain.
     """
 
     __slots__ = ("_aim", "value")

@@ -17,7 +17,7 @@ class CloudOnly(Policy):
 
     name: ClassVar[str] = "cloud-only"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
     blind: ClassVar[bool] = True
 
     def admits(self, service: Service, server: Server) -> bool:

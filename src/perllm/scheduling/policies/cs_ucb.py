@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from math import exp, log, sqrt
 from typing import ClassVar
 
+from perllm.domain.action import Outcome
 from perllm.domain.request import Request
+from perllm.domain.service import Service
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.learned import Evidence
 from perllm.scheduling.policy import Evident, Lesson, Policy
+from perllm.scheduling.price import FIRST, Price
 
 # Exploration weight, the paper's delta (its value is not published).
 DELTA = 0.5
@@ -21,14 +24,16 @@ ARM_WEIGHT = 1.0
 ARM_MEMORY_S = 1800.0
 ARM_MEMORY_WEIGHT = 200.0
 FADE_EVERY_S = 60.0
+# What is usual of all requests follows the last hundred or so.
+USUAL_WEIGHT = 0.01
 
 
 class Arm:
     """One (service, server) pair: how its joules compare with the prediction, and how many ends are still to come.
 
     The paper's index, mean + delta * sqrt(ln t / L) (eq. 6), on the logarithm of energy: its lower bound is
-    `log_mean - width * sqrt(ln t)`. L counts outstanding decisions too, so that a burst does not try one unknown server
-    over and over before the first result is in.
+    `log_mean - width * delta * sqrt(ln t)`. L counts outstanding decisions too, so that a burst does not try one
+    unknown server over and over before the first result is in.
     """
 
     __slots__ = ("energy_log", "log_mean", "outstanding", "width")
@@ -49,37 +54,68 @@ class Arm:
         """Recompute the bound after a decision or a result."""
         tried = self.energy_log.weight + ARM_WEIGHT + self.outstanding
         self.log_mean = self.energy_log.mean
-        self.width = DELTA * self.energy_log.sd / sqrt(tried)
+        self.width = self.energy_log.sd / sqrt(tried)
 
 
 UNTRIED = Arm()
 
 
 class CsUcb(Policy):
-    """Least energy at its lower confidence bound among servers in time with the asked-for confidence (the default).
+    """Least joules at their lower bound, with lateness priced until each service has its share (the default).
 
-    After the paper's CS-UCB: arms are (service, server) pairs and constraints filter before scores count. Here they are
-    judged on physical quantities in the live state instead of on a stationary mean reward per arm.
+    After the paper's CS-UCB: arms are (service, server) pairs, constraints filter, and the reward is -E + lambda * f.
+    Here energy and the chance of being in time are predicted in the live state instead of averaged per arm, lambda is
+    each service's own and follows the share that is in time, and a server is charged for those it would make late.
+
+    `dial` prices lateness; without it servers below the asked-for confidence are ruled out (C1 as a filter). `harm`
+    counts those who are being served, `bounds` explores by confidence bounds, `company` lets requests wait for others.
     """
 
     name: ClassVar[str] = "cs-ucb"
 
-    def __init__(self) -> None:
+    def __init__(self, *, dial: bool = True, harm: bool = True, bounds: bool = True, company: bool = True) -> None:
+        self.minds_time = not dial
+        self.weighs_lateness = dial
+        self.gathers = company
+        self._harm = harm
+        self._delta = DELTA if bounds else 0.0
+        self._prices: dict[str, Price] = {}
+        self._price_of_others = FIRST
+        self._usual_j: float | None = None
         self._arms: dict[str, dict[str, Arm]] = {}
         self._decisions = 1
         self._fade_at_s = 0.0
 
+    def meet(self, services: Sequence[Service]) -> None:
+        self._prices = {
+            service.name: self._prices.get(service.name) or Price(service.attainment) for service in services
+        }
+
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
         if now_s > self._fade_at_s:
             self._fade(now_s)
-        reach = sqrt(log(self._decisions + 1.0))
+        reach = self._delta * sqrt(log(self._decisions + 1.0))
         arms = self._arms.get(request.service, {})
         energy_j, servers = candidates.energy_j, candidates.servers
-        scores = []
+        costs_j = []
         for row in candidates.feasible:
             arm = arms.get(servers[row].server_id, UNTRIED)
-            scores.append(-energy_j[row] * exp(arm.log_mean - arm.width * reach))
-        return scores
+            costs_j.append(energy_j[row] * exp(arm.log_mean - arm.width * reach))
+        if not self.weighs_lateness:
+            return [-cost_j for cost_j in costs_j]
+        return self._with_lateness(request.service, candidates, costs_j)
+
+    def _with_lateness(self, service: str, candidates: Candidates, costs_j: Sequence[float]) -> Sequence[float]:
+        """Return minus the joules of each server plus the price of the requests it would make late."""
+        if self._usual_j is None:
+            self._usual_j = min(costs_j)
+        own_j = self._usual_j * self._prices[service].value
+        others_j = self._usual_j * self._price_of_others if self._harm else 0.0
+        probability, harm = candidates.in_time_probability, candidates.harm
+        return [
+            -(cost_j + own_j * (1.0 - probability[row]) + others_j * harm[row])
+            for row, cost_j in zip(candidates.feasible, costs_j, strict=True)
+        ]
 
     def chose(self, request: Request, server_id: str, now_s: float) -> None:
         self._decisions += 1
@@ -93,6 +129,14 @@ class CsUcb(Policy):
         if lesson.evident is Evident.FULLY and lesson.energy_ratio is not None:
             arm.energy_log.learn(log(lesson.energy_ratio), lesson.at_s)
         arm.changed()
+        if lesson.infer_j is not None and self._usual_j is not None and lesson.evident is Evident.FULLY:
+            self._usual_j += USUAL_WEIGHT * (lesson.infer_j + lesson.transmit_j - self._usual_j)
+
+    def ended(self, outcome: Outcome) -> None:
+        price = self._prices.get(outcome.service)
+        if outcome.counted and price is not None:
+            price.ended(in_time=outcome.in_time)
+            self._price_of_others += USUAL_WEIGHT * (price.value - self._price_of_others)
 
     def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
         return {

@@ -39,7 +39,7 @@ class CsUcbPaper(Policy):
     """
 
     name: ClassVar[str] = "cs-ucb-paper"
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def __init__(
         self,

@@ -58,7 +58,7 @@ class DiscountedUcb(Policy):
     """
 
     name: ClassVar[str] = "discounted-ucb"
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class DriftPlusPenalty(Policy):
     """
 
     name: ClassVar[str] = "drift-plus-penalty"
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def __init__(self, *, v: float = V, most_lateness: float = MOST_LATENESS) -> None:
         if v < 0.0 or most_lateness < 0.0:

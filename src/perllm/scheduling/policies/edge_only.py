@@ -17,7 +17,7 @@ class EdgeOnly(Policy):
 
     name: ClassVar[str] = "edge-only"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
     blind: ClassVar[bool] = True
 
     def admits(self, service: Service, server: Server) -> bool:

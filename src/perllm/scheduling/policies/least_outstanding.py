@@ -18,7 +18,7 @@ class LeastOutstanding(Policy):
 
     name: ClassVar[str] = "least-outstanding"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
     blind: ClassVar[bool] = True
 
     def __init__(self, *, per_slot: bool = False) -> None:

@@ -52,7 +52,7 @@ class LinUcb(Policy):
     """
 
     name: ClassVar[str] = "lin-ucb"
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def __init__(
         self,

@@ -67,7 +67,7 @@ class LowestLatency(Policy):
 
     name: ClassVar[str] = "lowest-latency"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
     blind: ClassVar[bool] = True
 
     def __init__(self, *, quirks: bool = True, buffer: float = 0.0, window: int = 10, ttl_s: float = 3600.0) -> None:

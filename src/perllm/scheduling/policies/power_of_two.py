@@ -20,7 +20,7 @@ class PowerOfTwo(Policy):
 
     name: ClassVar[str] = "power-of-two"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
     blind: ClassVar[bool] = True
 
     def __init__(self, *, per_slot: bool = False) -> None:

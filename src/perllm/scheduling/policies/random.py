@@ -18,7 +18,7 @@ class Random(Policy):
 
     name: ClassVar[str] = "random"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
     blind: ClassVar[bool] = True
 
     def __init__(self, *, by_slots: bool = False) -> None:

@@ -15,7 +15,7 @@ class RoundRobin(Policy):
 
     name: ClassVar[str] = "round-robin"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
     blind: ClassVar[bool] = True
 
     def __init__(self) -> None:

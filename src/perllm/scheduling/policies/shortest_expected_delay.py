@@ -19,7 +19,7 @@ class ShortestExpectedDelay(Policy):
 
     name: ClassVar[str] = "shortest-expected-delay"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
         return [-candidates.total_s[row] for row in candidates.feasible]

@@ -28,7 +28,7 @@ class SlaQueue(Policy):
     """
 
     name: ClassVar[str] = "sla-queue"
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def __init__(self, *, v: float = V, margin: float = MARGIN, most_debt: float = MOST_DEBT) -> None:
         if v < 0.0 or margin < 0.0 or most_debt < 0.0:

@@ -57,7 +57,7 @@ class SlidingWindowUcb(Policy):
     """
 
     name: ClassVar[str] = "sliding-window-ucb"
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def __init__(
         self,
