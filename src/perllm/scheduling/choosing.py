@@ -32,6 +32,10 @@ LEAST_PATIENCE_S = 1e-3
 # Waiting for a full server must promise so much more than going to one with room: it is a promise on a prediction.
 BETTER = 0.1
 
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_FEASIBLE, _LEAST_LATE = Choice.FEASIBLE, Choice.LEAST_LATE
+_SERVE = WhenInfeasible.SERVE
+
 
 class Go(Struct, frozen=True, gc=False):
     """Dispatch to the server in `row`, expected to take `total_s`."""
@@ -97,7 +101,7 @@ class Chooser:
         feasible = case.candidates.feasible
         if feasible:
             scores = self._policy.score(record.request, case.candidates, now_s)
-            return self._go(case, self._best(feasible, scores), Choice.FEASIBLE, scores)
+            return self._go(case, self._best(feasible, scores), _FEASIBLE, scores)
         if case.full and case.may_hold:
             patience_s = self._patience_s(case, self._judge.confidence(record)) if self._policy.minds_time else inf
             if patience_s > LEAST_PATIENCE_S:
@@ -127,7 +131,7 @@ class Chooser:
 
     def _nothing_feasible(self, case: Judgement) -> Verdict:
         # Refusing on a description alone would leave it unproved for ever: optimism for what has not been tried.
-        serves = case.record.service.when_infeasible is WhenInfeasible.SERVE or not case.need.taught
+        serves = case.record.service.when_infeasible is _SERVE or not case.need.taught
         probability, total_s = case.candidates.in_time_probability, case.candidates.total_s
         if case.roomy:
             row = min(case.roomy, key=lambda row: (-probability[row], total_s[row]))
@@ -135,7 +139,7 @@ class Chooser:
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(case.now_s + patience_s, case.no_room)
             if serves or probability[row] >= self._refuse_below:
-                return self._go(case, row, Choice.LEAST_LATE, ())
+                return self._go(case, row, _LEAST_LATE, ())
         if case.full and case.may_hold:
             patience_s = inf if serves else self._patience_s(case, self._refuse_below)
             if patience_s > LEAST_PATIENCE_S:

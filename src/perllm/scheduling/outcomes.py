@@ -7,6 +7,9 @@ from perllm.domain.energy import Energy
 from perllm.domain.reason import Refusal
 from perllm.scheduling.records import RequestRecord
 
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_COMPLETED, _CANCELLED = Fate.COMPLETED, Fate.CANCELLED
+
 
 def outcome_of(record: RequestRecord, fate: Fate, refusal: Refusal | None, now_s: float) -> Outcome:
     """Sum a request up at the instant it ended."""
@@ -24,8 +27,8 @@ def outcome_of(record: RequestRecord, fate: Fate, refusal: Refusal | None, now_s
         first_token_at_s=record.first_token_at_s,
         finished_at_s=now_s,
         requirement=request.requirement,
-        in_time=fate is Fate.COMPLETED and not late,
-        counted=fate is not Fate.CANCELLED or late,
+        in_time=fate is _COMPLETED and not late,
+        counted=fate is not _CANCELLED or late,
         prompt_tokens=record.prompt_tokens,
         output_tokens=record.output_tokens,
         energy=Energy(transmit_j=record.transmit_j, infer_j=record.infer_j),

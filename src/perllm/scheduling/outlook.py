@@ -57,8 +57,8 @@ class StepTable:
         return busy_s(speed, self._arithmetic_s[batch], memory_s) + self._overhead_s[batch]
 
 
-# The part of an outlook that only a lesson changes: payload_byte_s, prefill_token_s, prefill_floor_s, prefill_overhead_s,
-# serial_fraction, reading_w, byte_j, time_sd.
+# The part of an outlook that only a lesson changes: payload_byte_s, prefill_token_s, prefill_floor_s,
+# prefill_overhead_s, serial_fraction, reading_w, byte_j, time_sd.
 Pace = tuple[float, float, float, float, float, float, float, float]
 
 # Coefficients of an estimate on one server in its present state: wait_s, token_s, marginal_token_j, then its pace.

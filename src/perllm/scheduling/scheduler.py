@@ -36,6 +36,11 @@ from perllm.scheduling.view import View
 # How often a stream's tokens are worth telling to a policy that watches.
 REPORT_EVERY_S = 1.0
 
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_CANCEL_LATE = WhenLate.CANCEL
+_FIRST_TOKEN_STAGE = Stage.FIRST_TOKEN
+_FIRST_TOKEN, _TOKENS, _CLOSE = AttemptEvent.FIRST_TOKEN, AttemptEvent.TOKENS, AttemptEvent.CLOSE
+
 
 class Scheduler:
     """Sends every request to the server that the policy likes best among those that can serve it in time."""
@@ -67,7 +72,7 @@ class Scheduler:
         record = arrived(request, service, self._submitted, now_s)
         self._lives.requests[request.request_id] = record
         self._lives.timers.set(now_s + service.timeout_s, request.request_id)
-        if service.when_late is WhenLate.CANCEL and record.deadline_at_s < inf:
+        if service.when_late is _CANCEL_LATE and record.deadline_at_s < inf:
             self._lives.timers.set(record.deadline_at_s, request.request_id)
         actions: list[Action] = []
         self._lives.decide(record, now_s, actions)
@@ -78,14 +83,14 @@ class Scheduler:
         attempt = self._lives.attempts.get(attempt_id)
         if attempt is None:
             raise InvariantError(f"attempt {attempt_id} is not open")
-        if progress.stage is Stage.FIRST_TOKEN:
-            attempt.state = after_attempt(attempt.state, AttemptEvent.FIRST_TOKEN)
+        if progress.stage is _FIRST_TOKEN_STAGE:
+            attempt.state = after_attempt(attempt.state, _FIRST_TOKEN)
             attempt.first_token_at_s = now_s
             attempt.owner.first_token_at_s = now_s
             attempt.server.has_read(attempt.unread_s)
             attempt.unread_s = 0.0
         else:
-            attempt.state = after_attempt(attempt.state, AttemptEvent.TOKENS)
+            attempt.state = after_attempt(attempt.state, _TOKENS)
         return ()
 
     def close(self, attempt_id: str, ending: Ending, now_s: float) -> Actions:
@@ -93,7 +98,7 @@ class Scheduler:
         attempt = self._lives.attempts.pop(attempt_id, None)
         if attempt is None:
             raise InvariantError(f"attempt {attempt_id} is not open: closed twice, or never dispatched")
-        attempt.state = after_attempt(attempt.state, AttemptEvent.CLOSE)
+        attempt.state = after_attempt(attempt.state, _CLOSE)
         server, lives = attempt.server, self._lives
         server.has_read(attempt.unread_s)
         server.release(attempt.reservation, attempt.live_tokens)

@@ -20,6 +20,9 @@ Pace = Callable[[float], float]
 # More tokens than any prompt has.
 _ENDLESS = 1 << 62
 
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_WAITING, _READING, _WRITING, _REPLYING = Place.WAITING, Place.READING, Place.WRITING, Place.REPLYING
+
 
 def steady(at_s: float) -> float:
     """Return the pace of a machine that nothing slows down."""
@@ -79,11 +82,11 @@ class Processor:
 
     def tokens(self, sequence: Sequence, at_s: float) -> int:
         """Count the tokens a sequence has by now."""
-        return self._batch.tokens(sequence, at_s) if sequence.place is Place.WRITING else sequence.written
+        return self._batch.tokens(sequence, at_s) if sequence.place is _WRITING else sequence.written
 
     def enter(self, sequence: Sequence, at_s: float) -> None:
         """Take in a request."""
-        sequence.place = Place.WAITING
+        sequence.place = _WAITING
         self._waiting.append(sequence)
         if self.turn_at_s == inf:
             wake_s = self._repose.wake(at_s)
@@ -111,24 +114,22 @@ class Processor:
             if sequence.written >= sequence.output_tokens:
                 finished.append(sequence)
             else:
-                sequence.place = Place.WRITING
+                sequence.place = _WRITING
                 self._batch.join(sequence, at_s)
         for sequence in finished:
-            sequence.place = Place.REPLYING
+            sequence.place = _REPLYING
         self._proceed(at_s)
         return started, finished
 
     def abort(self, sequence: Sequence, at_s: float) -> None:
         """Drop a sequence at once, wherever it is."""
-        match sequence.place:
-            case Place.WAITING:
-                self._drop_waiting(sequence, at_s)
-            case Place.READING:
-                self._drop_reader(sequence, at_s)
-            case Place.WRITING:
-                self._drop_writer(sequence, at_s)
-            case _:
-                pass
+        place = sequence.place
+        if place is _WAITING:
+            self._drop_waiting(sequence, at_s)
+        elif place is _READING:
+            self._drop_reader(sequence, at_s)
+        elif place is _WRITING:
+            self._drop_writer(sequence, at_s)
 
     def clear(self, at_s: float) -> list[Sequence]:
         """Drop everything at once and return it, in the order of arrival."""
@@ -174,7 +175,7 @@ class Processor:
                 # Later readings find what this very request has left there.
                 if not sequence.written:
                     sequence.cached_tokens = sequence.known
-            sequence.place = Place.READING
+            sequence.place = _READING
             self._readers.append(sequence)
             self._reading_tokens += sequence.context_tokens
 
