@@ -50,6 +50,7 @@ class ServerState:
         "first_ratio",
         "healthy",
         "kv_tokens",
+        "kv_tokens_for_any",
         "live_tokens",
         "measured_at_s",
         "missed_probes",
@@ -105,6 +106,7 @@ class ServerState:
         self.context_tokens = server.context_tokens
         self.bytes_per_s_limit = min(server.link.up_bytes_per_s, server.link.down_bytes_per_s)
         self.request_kv_tokens = min(server.context_tokens, server.kv_tokens)
+        self.kv_tokens_for_any = server.kv_tokens - self.request_kv_tokens
         self.step_table = StepTable(server)
         self.step: Step = self.step_table.joined(0, 0.0)
         self.way_s = way_s(server)
@@ -122,7 +124,8 @@ class ServerState:
         self.first_ratio = exp(self.first_log.mean)
         self.decode_ratio = exp(self.decode_log.mean)
         self.energy_ratio = exp(self.energy_log.mean)
-        self.time_sd = sqrt((self.first_log.sd**2 + self.decode_log.sd**2) / 2)
+        first_sd, decode_sd = self.first_log.sd, self.decode_log.sd
+        self.time_sd = sqrt((first_sd * first_sd + decode_sd * decode_sd) / 2)
         self.pace = pace_of(self.server, self.first_ratio, self.energy_ratio, self.time_sd)
         self.outlook = None
 
@@ -134,6 +137,15 @@ class ServerState:
         token_s, marginal_j = step.token_s * self.decode_ratio, step.marginal_j * self.energy_ratio
         self.outlook = outlook = (wait_s, token_s, marginal_j, *self.pace)
         return outlook
+
+    @property
+    def has_room_for_any(self) -> bool:
+        """Whether a slot, some of the link, and cache for the longest request of all are free."""
+        return (
+            self.batch < self.slots
+            and self.kv_tokens <= self.kv_tokens_for_any
+            and self.bytes_per_s < self.bytes_per_s_limit
+        )
 
     @property
     def others(self) -> int:

@@ -97,6 +97,8 @@ class Judge:
             or need.prompt_tokens >= state.context_tokens
         ):
             rules = STANDING + rules
+        elif state.has_room_for_any:
+            return None
         for rule in rules:
             violation = rule(record, need, state, now_s)
             if violation is not None:

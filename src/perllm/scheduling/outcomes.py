@@ -20,7 +20,7 @@ def outcome_of(record: RequestRecord, fate: Fate, refusal: Refusal | None, now_s
         service=request.service,
         fate=fate,
         refusal=refusal,
-        server_id=dispatch.server_id if dispatch else None,
+        server_id=dispatch.server_id if dispatch is not None else None,
         attempts=record.attempts,
         arrived_at_s=record.arrived_at_s,
         dispatched_at_s=record.dispatched_at_s,
@@ -33,8 +33,8 @@ def outcome_of(record: RequestRecord, fate: Fate, refusal: Refusal | None, now_s
         output_tokens=record.output_tokens,
         energy=Energy(transmit_j=record.transmit_j, infer_j=record.infer_j),
         energy_method=record.energy_method,
-        predicted_total_s=dispatch.predicted_total_s if dispatch else None,
-        predicted_energy_j=dispatch.predicted_energy_j if dispatch else None,
+        predicted_total_s=dispatch.predicted_total_s if dispatch is not None else None,
+        predicted_energy_j=dispatch.predicted_energy_j if dispatch is not None else None,
     )
 
 

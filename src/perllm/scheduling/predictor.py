@@ -13,7 +13,6 @@ from perllm.costs.energy import transmit_j
 from perllm.costs.time import prefill_s
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.fleet import ServerState
-from perllm.scheduling.lengths import normal_cdf
 from perllm.scheduling.need import Need
 from perllm.scheduling.outlook import Outlook
 from perllm.scheduling.records import Basis
@@ -74,11 +73,14 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
     z = (log(tokens_in_budget) - need.log_mean) / sqrt(need.log_variance + time_sd * time_sd)
     short_enough = 0.5 * (1.0 + erf(z / _SQRT_2))
     if short_enough < _AS_GOOD_AS_SURE and need.limit < inf:
-        longest_s = first_token_s + (need.limit - 1.0) * token_s
-        short_enough = max(short_enough, _at_most(need.budget_s, longest_s, time_sd))
+        as_long_as_allowed = _at_most(need.budget_s, first_token_s + (need.limit - 1.0) * token_s, time_sd)
+        if as_long_as_allowed > short_enough:
+            short_enough = as_long_as_allowed
     if need.budget_s < SURE_FACTOR * (first_token_s + need.mean_tokens * token_s):
         # However short the answer, the time before it may be off too.
-        short_enough = min(short_enough, _at_most(need.budget_s, _median_s(need, first_token_s, token_s), time_sd))
+        of_median_length = _at_most(need.budget_s, first_token_s + (need.median_tokens - 1.0) * token_s, time_sd)
+        if of_median_length < short_enough:
+            short_enough = of_median_length
     return short_enough if short_enough < started else started
 
 
@@ -88,17 +90,14 @@ def confident_total_s(need: Need, z: float, time_sd: float, first_token_s: float
     by_length = first_token_s + (exp(need.log_mean + z * spread) - 1.0) * token_s
     if need.limit < inf:
         by_length = min(by_length, (first_token_s + (need.limit - 1.0) * token_s) * exp(z * time_sd))
-    return max(by_length, _median_s(need, first_token_s, token_s) * exp(z * time_sd))
-
-
-def _median_s(need: Need, first_token_s: float, token_s: float) -> float:
-    return first_token_s + (min(exp(need.log_mean), need.limit) - 1.0) * token_s
+    of_median_length = (first_token_s + (need.median_tokens - 1.0) * token_s) * exp(z * time_sd)
+    return max(by_length, of_median_length)
 
 
 def _at_most(budget_s: float, expected_s: float, sd: float) -> float:
     if budget_s <= 0.0:
         return 0.0
-    return normal_cdf(log(budget_s / expected_s) / sd)
+    return 0.5 * (1.0 + erf(log(budget_s / expected_s) / sd / _SQRT_2))
 
 
 def basis_of(need: Need, state: ServerState) -> Basis:

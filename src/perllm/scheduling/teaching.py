@@ -14,6 +14,7 @@ from perllm.scheduling.records import AttemptRecord, Basis
 
 # How far, on the logarithm, one observation may lie from the belief it corrects.
 BOUND = 2.0
+_LEAST_RATIO, _GREATEST_RATIO = exp(-BOUND), exp(BOUND)
 
 # Looking a member up in its enumeration costs as much as three calls where that is done for every request.
 _COMPLETED, _TIMED_OUT, _CANCELLED = EndingKind.COMPLETED, EndingKind.TIMED_OUT, EndingKind.CANCELLED
@@ -138,7 +139,9 @@ def _teach_energy(attempt: AttemptRecord, basis: Basis, ending: Ending, tokens: 
     if ending.infer_j is None or ending.infer_j <= 0.0 or expected_j <= 0.0:
         return None
     server = attempt.server
-    corrected = min(max(ending.infer_j / (expected_j * server.energy_ratio), exp(-BOUND)), exp(BOUND))
+    corrected = ending.infer_j / (expected_j * server.energy_ratio)
+    if not _LEAST_RATIO <= corrected <= _GREATEST_RATIO:
+        corrected = _GREATEST_RATIO if corrected > 1.0 else _LEAST_RATIO
     _correct(server.energy_log, log(ending.infer_j / expected_j), now_s)
     return corrected
 

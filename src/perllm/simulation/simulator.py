@@ -130,9 +130,7 @@ class Simulator:
                 self.now_s, event = report.at_s, report.event
                 if type(event) is Ending:
                     self._perform(brain.close(report.attempt_id, event, self.now_s))
-                elif isinstance(event, Progress) and (
-                    actions := brain.progress(report.attempt_id, event, self.now_s)
-                ):
+                elif isinstance(event, Progress) and (actions := brain.progress(report.attempt_id, event, self.now_s)):
                     self._perform(actions)
             else:
                 self.now_s = until_s

@@ -22,6 +22,7 @@ NEED = Need(
     prompt_log_sd=0.3,
     limit=inf,
     mean_tokens=51.0,
+    median_tokens=45.0,
     log_mean=log(45.0),
     log_variance=0.25,
     upper_tokens=85.0,
@@ -123,7 +124,7 @@ def test_the_median_length_is_in_time_half_of_the_times() -> None:
 
 
 def test_a_limit_that_fits_makes_a_request_nearly_sure() -> None:
-    short = replace(NEED, budget_s=10.0, limit=10.0, log_mean=log(1e6))
+    short = replace(NEED, budget_s=10.0, limit=10.0, log_mean=log(1e6), median_tokens=10.0)
 
     assert in_time_probability(short, 0.1, 0.44, 0.015) > 0.999
 
@@ -134,7 +135,7 @@ def test_no_time_left_is_no_chance() -> None:
 
 def test_a_time_that_may_be_off_is_no_certainty_however_short_the_answer() -> None:
     """4.5 of 5 s expected before the first token, off by a fifth: ln(5 / 4.5 + …) / 0.2 is about 0.4 deviations."""
-    short = replace(NEED, budget_s=5.0, log_mean=log(5.0))
+    short = replace(NEED, budget_s=5.0, log_mean=log(5.0), median_tokens=5.0)
 
     assert 0.6 < in_time_probability(short, 0.2, 4.5, 0.01) < 0.75
 
