@@ -65,17 +65,17 @@ class Scheduler:
 
     def submit(self, request: Request, now_s: float) -> Actions:
         """A request has arrived."""
-        if request.request_id in self._lives.requests:
-            raise InvariantError(f"request {request.request_id} was submitted twice")
+        lives, request_id = self._lives, request.request_id
+        if request_id in lives.requests:
+            raise InvariantError(f"request {request_id} was submitted twice")
         service = self._view.service(request.service)
         self._submitted += 1
-        record = arrived(request, service, self._submitted, now_s)
-        self._lives.requests[request.request_id] = record
-        self._lives.timers.set(now_s + service.timeout_s, request.request_id)
+        lives.requests[request_id] = record = arrived(request, service, self._submitted, now_s)
+        lives.timers.set(now_s + service.timeout_s, request_id)
         if service.when_late is _CANCEL_LATE and record.deadline_at_s < inf:
-            self._lives.timers.set(record.deadline_at_s, request.request_id)
+            lives.timers.set(record.deadline_at_s, request_id)
         actions: list[Action] = []
-        self._lives.decide(record, now_s, actions)
+        lives.decide(record, now_s, actions)
         return actions
 
     def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
@@ -100,7 +100,8 @@ class Scheduler:
             raise InvariantError(f"attempt {attempt_id} is not open: closed twice, or never dispatched")
         attempt.state = after_attempt(attempt.state, _CLOSE)
         server, lives = attempt.server, self._lives
-        server.has_read(attempt.unread_s)
+        if attempt.unread_s > 0.0 or server.ready_in_s > 0.0:
+            server.has_read(attempt.unread_s)
         server.release(attempt.reservation, attempt.live_tokens)
         energy_ratio = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s)
         if self._learns:

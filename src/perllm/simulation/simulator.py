@@ -171,10 +171,11 @@ class Simulator:
             self._perform(self.brain.cancel(request_id, self.now_s))
 
     def _arrive(self, job: Job) -> None:
-        self._open[job.request.request_id] = job
-        if job.truth.leaves_at_s is not None:
-            heappush(self._leaving, (job.truth.leaves_at_s, job.request.request_id))
-        self._perform(self.brain.submit(job.request, self.now_s))
+        request, leaves_at_s = job.request, job.truth.leaves_at_s
+        self._open[request.request_id] = job
+        if leaves_at_s is not None:
+            heappush(self._leaving, (leaves_at_s, request.request_id))
+        self._perform(self.brain.submit(request, self.now_s))
         self._await_arrival()
 
     def _await_arrival(self) -> None:
