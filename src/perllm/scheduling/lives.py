@@ -56,7 +56,7 @@ _COMPLETED, _FAILED, _LOST, _CANCELLED, _TIMED_OUT = (
     EndingKind.CANCELLED,
     EndingKind.TIMED_OUT,
 )
-_DECLARED = EnergyMethod.DECLARED
+_OUT_OF_TIME, _DECLARED = CancelCause.TIMED_OUT, EnergyMethod.DECLARED
 _FEASIBLE = Choice.FEASIBLE
 
 
@@ -156,7 +156,7 @@ class Lives:
             if record.state is _HELD:
                 self._refuse(record, Refusal.TIMED_OUT, now_s, actions)
             elif record.state is _IN_FLIGHT:
-                actions.extend(self.stop(record, CancelCause.LATE if late else CancelCause.TIMED_OUT))
+                actions.extend(self.stop(record, CancelCause.LATE if late else _OUT_OF_TIME))
         elif record.state is _HELD:
             record.hold_timer_at_s = inf
             self.decide(record, now_s, actions)
