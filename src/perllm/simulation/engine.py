@@ -29,8 +29,8 @@ class Engine:
     """
 
     __slots__ = (
-        "_agenda", "_context_tokens", "_foreign", "_foreign_j", "_number", "_outages", "_outbox", "_overhead_s",
-        "_processor", "_repose", "_turn_number", "_turns_at_s", "_way",
+        "_agenda", "_context_tokens", "_foreign", "_foreign_j", "_number", "_on_enter", "_on_turn", "_outages",
+        "_outbox", "_overhead_s", "_processor", "_repose", "_turn_number", "_turns_at_s", "_way",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +52,8 @@ class Engine:
         self._processor = Processor(server, self._repose, pace) if pace else Processor(server, self._repose)
         self._number = 0
         self._outbox = Outbox(self._agenda, self._way, server.link, self._processor, report_every_s)
+        # Bound once: notes are made several times for every request.
+        self._on_enter, self._on_turn = self._enter, self._turn
         self._foreign: set[Sequence] = set()
         self._foreign_j = 0.0
         self._turn_number = 0
@@ -116,7 +118,7 @@ class Engine:
             raise InvariantError(f"attempt {attempt_id} was sent twice")
         attempts[attempt_id] = sequence = self._sequence(attempt_id, job)
         there_at_s = self._way.arrives_at_s(now_s, truth.upload_bytes, truth.link_factor)
-        self._agenda.note(there_at_s + truth.service_factor * self._overhead_s, self._enter, sequence)
+        self._agenda.note(there_at_s + truth.service_factor * self._overhead_s, self._on_enter, sequence)
 
     def occupy(self, attempt_id: str, job: Job, now_s: float) -> None:
         """Take in a request of another tenant, of which nobody here is told anything, not even that it failed."""
@@ -214,7 +216,7 @@ class Engine:
         if turns_at_s != self._turns_at_s:
             self._turns_at_s = turns_at_s
             self._turn_number += 1
-            self._agenda.note_turn(turns_at_s, self._turn, self._turn_number)
+            self._agenda.note_turn(turns_at_s, self._on_turn, self._turn_number)
 
     def _outage(self, at_s: float) -> Outage | None:
         for outage in self._outages:
