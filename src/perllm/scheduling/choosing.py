@@ -134,7 +134,8 @@ class Chooser:
         serves = case.record.service.when_infeasible is _SERVE or not case.need.taught
         probability, total_s = case.candidates.in_time_probability, case.candidates.total_s
         if case.roomy:
-            row = min(case.roomy, key=lambda row: (-probability[row], total_s[row]))
+            likeliest = max([probability[row] for row in case.roomy])
+            row = min([row for row in case.roomy if probability[row] == likeliest], key=total_s.__getitem__)
             patience_s = self._better_wait_s(case, probability[row])
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(case.now_s + patience_s, case.no_room)
@@ -214,6 +215,7 @@ class Chooser:
 
 def reservation_of(need: Need, state: ServerState, total_s: float) -> Reservation:
     """Return what an attempt takes: cache for a long answer, and the mean rate at which its bytes must move."""
-    rate = need.moved_bytes / total_s
-    free = max(state.bytes_per_s_limit - state.bytes_per_s, 0.0)
-    return Reservation(kv_tokens=kv_tokens_of(need, state), bytes_per_s=min(rate, free))
+    rate, free = need.moved_bytes / total_s, state.bytes_per_s_limit - state.bytes_per_s
+    if rate > free:
+        rate = free if free > 0.0 else 0.0
+    return Reservation(kv_tokens=kv_tokens_of(need, state), bytes_per_s=rate)

@@ -170,7 +170,7 @@ class ServerState:
         """Note that a prompt which was waiting has been read: the machine is awake."""
         if unread_s > 0.0 or self.ready_in_s > 0.0:
             self.ready_in_s = 0.0
-            self.unread_s = max(self.unread_s - unread_s, 0.0)
+            self.unread_s = self.unread_s - unread_s if self.unread_s > unread_s else 0.0
             self.outlook = None
 
     def release(self, reservation: Reservation, live_tokens: float) -> None:

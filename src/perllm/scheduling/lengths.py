@@ -74,7 +74,7 @@ class Lengths:
 
     def learn_output(self, tokens: int, limit: int | None, now_s: float) -> None:
         """Take in an answer's length; one cut at its limit says only "at least this long"."""
-        value, spread = log(max(tokens, 1)), 0.0
+        value, spread = log(tokens) if tokens > 1 else 0.0, 0.0
         if limit is not None and tokens >= limit:
             value, spread = self._beyond(value)
         self.output_log.learn(value, now_s, spread)

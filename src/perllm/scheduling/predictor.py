@@ -23,35 +23,25 @@ _AS_GOOD_AS_SURE = 0.999
 SURE_FACTOR = 2.0
 
 
-# One server's answer, in the order of the columns of Candidates: expected seconds from now, the first token's, seconds
-# per token, probability of being in time, marginal joules. A plain tuple: one is built for every server and decision.
-Estimate = tuple[float, float, float, float, float]
-
-_UNKNOWN: Estimate = (nan, nan, nan, nan, nan)
-
-
 def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int]) -> Candidates:
     """Estimate `need` on the servers in `rows`; the others stay NaN."""
-    estimates = [_UNKNOWN] * len(states)
+    total_s, first_token_s, token_s, probability, energy_j = ([nan] * len(states) for _ in range(5))
     prompt_tokens, payload_bytes, moved_bytes = need.prompt_tokens, need.payload_bytes, need.moved_bytes
     tokens = need.mean_tokens
     for row in rows:
-        wait_s, token_s, marginal_j, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w, byte_j, sd = (
+        wait_s, step_s, marginal_j, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w, byte_j, sd = (
             states[row].outlook or states[row].look()
         )
         reading_s = prompt_tokens * prefill_token_s
         # `busy_s`, written out, as is `normal_cdf` below: these lines run for every server of every decision.
         reading_s = (reading_s + serial * floor_s if reading_s > floor_s else floor_s + serial * reading_s) + overhead_s
         first_s = wait_s + payload_bytes * byte_s + reading_s
-        estimates[row] = (
-            first_s + (tokens - 1.0) * token_s,
-            first_s,
-            token_s,
-            in_time_probability(need, sd, first_s, token_s),
-            reading_s * reading_w + tokens * marginal_j + moved_bytes * byte_j,
-        )
-    total_s, first_token_s, each_token_s, probability, energy_j = zip(*estimates, strict=True)
-    return Candidates(total_s, first_token_s, each_token_s, probability, energy_j, [state.batch for state in states])
+        total_s[row] = first_s + (tokens - 1.0) * step_s
+        first_token_s[row] = first_s
+        token_s[row] = step_s
+        probability[row] = in_time_probability(need, sd, first_s, step_s)
+        energy_j[row] = reading_s * reading_w + tokens * marginal_j + moved_bytes * byte_j
+    return Candidates(total_s, first_token_s, token_s, probability, energy_j, [state.batch for state in states])
 
 
 def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_s: float) -> float:

@@ -100,7 +100,7 @@ def _teach_lengths(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now
     tokens = usage.output_tokens if usage is not None else ending.output_tokens
     if tokens > 0:
         lengths.learn_output(tokens, request.max_output_tokens, now_s)
-    return max(tokens, 1)
+    return tokens if tokens > 1 else 1
 
 
 def _teach_time(attempt: AttemptRecord, basis: Basis, usage: Usage | None, tokens: int, now_s: float) -> None:
