@@ -5,23 +5,13 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from msgspec import Struct
-
 from perllm.costs.attribution import OccupancyMeter
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
 from perllm.costs.steps import Steps
 from perllm.costs.time import busy_s, step_overheads_s
 from perllm.domain.server import Server
+from perllm.simulation.portion import Portion
 from perllm.simulation.sequence import Sequence
-
-
-class Portion(Struct, frozen=True, gc=False):
-    """What a step reads beside writing: tokens, pairs to attend to, and the readers' noise factors."""
-
-    tokens: float
-    pairs: float
-    factors: float
-    readers: int
 
 
 class Batch:

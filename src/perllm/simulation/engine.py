@@ -30,7 +30,7 @@ class Engine:
 
     __slots__ = (
         "_agenda", "_context_tokens", "_foreign", "_foreign_j", "_number", "_on_enter", "_on_turn", "_outages",
-        "_outbox", "_overhead_s", "_processor", "_repose", "_turn_number", "_turns_at_s", "_way",
+        "_outbox", "_overhead_s", "_processor", "_repose", "_turn_number", "_turns_at_s", "_way", "attempts",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,8 @@ class Engine:
         self._outbox = Outbox(self._agenda, self._way, server.link, self._processor, report_every_s)
         # Bound once: notes are made several times for every request.
         self._on_enter, self._on_turn = self._enter, self._turn
+        # Those that have arrived and are not over.
+        self.attempts = self._outbox.attempts
         self._foreign: set[Sequence] = set()
         self._foreign_j = 0.0
         self._turn_number = 0
@@ -88,7 +90,7 @@ class Engine:
     @property
     def open_attempts(self) -> int:
         """Attempts that have arrived and are not over."""
-        return len(self._outbox.attempts)
+        return len(self.attempts)
 
     def idle_joules(self, now_s: float) -> IdleJoules:
         """Return what doing nothing has cost by now."""
@@ -96,7 +98,7 @@ class Engine:
 
     def knows(self, attempt_id: str) -> bool:
         """Say whether an attempt has arrived and is not over."""
-        return attempt_id in self._outbox.attempts
+        return attempt_id in self.attempts
 
     def healthy(self, now_s: float) -> bool:
         """Say whether the server answers at all."""
@@ -113,7 +115,7 @@ class Engine:
 
     def arrive(self, attempt_id: str, job: Job, now_s: float) -> None:
         """Begin to send a request there. Raises InvariantError if the attempt is open already."""
-        attempts, truth = self._outbox.attempts, job.truth
+        attempts, truth = self.attempts, job.truth
         if attempt_id in attempts:
             raise InvariantError(f"attempt {attempt_id} was sent twice")
         attempts[attempt_id] = sequence = self._sequence(attempt_id, job)
@@ -137,7 +139,7 @@ class Engine:
     def abort(self, attempt_id: str, kind: EndingKind, now_s: float) -> Ending:
         """Stop an attempt at once, wherever it is, and return its ending. Raises InvariantError if it is not open."""
         self._agenda.settle(now_s)
-        sequence = self._outbox.attempts.pop(attempt_id, None)
+        sequence = self.attempts.pop(attempt_id, None)
         if sequence is None:
             raise InvariantError(f"attempt {attempt_id} is not open here")
         outbox, processor = self._outbox, self._processor

@@ -29,6 +29,9 @@ from perllm.simulation.truthful import truthful
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
 
+# What follows the last arrival.
+_NOBODY: tuple[float, None] = (inf, None)
+
 # Looking a member up in its enumeration costs as much as three calls where that is done for every request.
 _CLIENT_LEFT = CancelCause.CLIENT_LEFT
 _CANCELLED, _TIMED_OUT = EndingKind.CANCELLED, EndingKind.TIMED_OUT
@@ -108,9 +111,8 @@ class Simulator:
         self.now_s = 0.0
         self._world = world
         self._arrivals = iter(arrivals)
-        self._arrives_at_s = inf
-        self._arriving: Job | None = None
-        self._await_arrival()
+        self._arriving: Job | None
+        self._arrives_at_s, self._arriving = next(self._arrivals, _NOBODY)
         self._leaving: list[tuple[float, str]] = []
         self._open: dict[str, Job] = {}
         self._over = 0
@@ -176,10 +178,7 @@ class Simulator:
         if leaves_at_s is not None:
             heappush(self._leaving, (leaves_at_s, request.request_id))
         self._perform(self.brain.submit(request, self.now_s))
-        self._await_arrival()
-
-    def _await_arrival(self) -> None:
-        self._arrives_at_s, self._arriving = next(self._arrivals, (inf, None))
+        self._arrives_at_s, self._arriving = next(self._arrivals, _NOBODY)
 
     def _perform(self, actions: Actions) -> None:
         """Do what the brain says, and then what it says to that."""
