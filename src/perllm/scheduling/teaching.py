@@ -70,6 +70,9 @@ def lesson_of(attempt: AttemptRecord, ending: Ending, energy_ratio: float | None
         free_slots_fraction=attempt.free_slots_fraction,
         free_bandwidth_fraction=attempt.free_bandwidth_fraction,
         at_s=now_s,
+        model=attempt.owner.request.model,
+        output_tokens=ending.usage.output_tokens if ending.usage is not None else ending.output_tokens,
+        first_token_s=None if attempt.first_token_at_s is None else attempt.first_token_at_s - attempt.dispatched_at_s,
     )
 
 

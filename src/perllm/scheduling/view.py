@@ -46,6 +46,7 @@ class View:
         self._departed: list[ServerState] = []
         self._settings = settings
         self._rng = rng
+        policy.draw_from(rng.spawn(1)[0])
         self._lengths: dict[str, Lengths] = {}
         self.configure(servers, services)
 
