@@ -12,6 +12,10 @@ from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.energy import EnergyMethod
 from perllm.domain.server import Server
 
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_COMPLETED = Fate.COMPLETED
+_ENDED, _FAILED, _LOST = EndingKind.COMPLETED, EndingKind.FAILED, EndingKind.LOST
+
 
 @dataclass(slots=True)
 class ServiceTally:
@@ -34,7 +38,7 @@ class ServiceTally:
             self.in_time += 1
             self.in_time_tokens += outcome.output_tokens
         # A fast failure is no fast answer: only completed requests say how long answers take.
-        if outcome.fate is Fate.COMPLETED:
+        if outcome.fate is _COMPLETED:
             self.output_tokens += outcome.output_tokens
             self.latency_s.append(outcome.finished_at_s - outcome.arrived_at_s)
             if outcome.first_token_at_s is not None:
@@ -65,9 +69,9 @@ class ServerTally:
     def close(self, ending: Ending) -> None:
         """Count an attempt that ended, with its tokens and joules."""
         self.open_attempts -= 1
-        if ending.kind is EndingKind.COMPLETED:
+        if ending.kind is _ENDED:
             self.completed += 1
-        elif ending.kind is EndingKind.FAILED or ending.kind is EndingKind.LOST:
+        elif ending.kind is _FAILED or ending.kind is _LOST:
             self.failed += 1
         self.output_tokens += ending.output_tokens if ending.usage is None else ending.usage.output_tokens
         self.transmit_j += ending.transmit_j

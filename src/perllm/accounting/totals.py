@@ -98,14 +98,15 @@ class Totals:
 
     def submit(self, service: str, at_s: float) -> None:
         """Count an arrival."""
-        self._tally(service).submitted += 1
+        (self.services.get(service) or self._tally(service)).submitted += 1
         if at_s < self.first_arrival_at_s:
             self.first_arrival_at_s = at_s
 
     def finish(self, outcome: Outcome) -> None:
         """Count the end of a request."""
-        self._tally(outcome.service).finish(outcome)
-        self.attributed_j += outcome.energy.transmit_j + outcome.energy.infer_j
+        (self.services.get(outcome.service) or self._tally(outcome.service)).finish(outcome)
+        energy = outcome.energy
+        self.attributed_j += energy.transmit_j + energy.infer_j
         if outcome.finished_at_s > self.last_finish_at_s:
             self.last_finish_at_s = outcome.finished_at_s
 

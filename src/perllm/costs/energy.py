@@ -28,7 +28,8 @@ def decode_w(power: PowerProfile, batch: int, slots: int) -> float:
 def mixed_w(reading_w: float, writing_w: float, arithmetic_s: float, memory_s: float) -> float:
     """Watts above idle of a step that reads beside writing: the nearer to being ruled by arithmetic, the more."""
     busy = 1.0 if arithmetic_s >= memory_s else arithmetic_s / memory_s
-    return max(writing_w + (reading_w - writing_w) * busy, writing_w)
+    mixed = writing_w + (reading_w - writing_w) * busy
+    return mixed if mixed > writing_w else writing_w
 
 
 def marginal_decode_j(

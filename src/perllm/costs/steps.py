@@ -30,7 +30,10 @@ class Steps(Struct, frozen=True, gc=False):
         if growth_s <= 0.0:
             longer_s, shorter_s = (arithmetic_s, memory_s) if arithmetic_s > memory_s else (memory_s, arithmetic_s)
             return steps * (longer_s + serial * shorter_s + overhead_s)
-        ruled = self._ruled_by_arithmetic(steps) if arithmetic_s > memory_s else 0
+        if arithmetic_s <= memory_s:
+            writing_s = steps * (memory_s + growth_s * (steps - 1) / 2)
+            return steps * overhead_s + writing_s + serial * (steps * arithmetic_s)
+        ruled = self._ruled_by_arithmetic(steps)
         early_s = ruled * (memory_s + growth_s * (ruled - 1) / 2)
         late_s = (steps - ruled) * (memory_s + growth_s * (ruled + steps - 1) / 2)
         hidden_s = early_s + (steps - ruled) * arithmetic_s

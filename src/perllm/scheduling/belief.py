@@ -45,10 +45,14 @@ class Belief:
             keep *= (self.memory_weight - 1.0) / kept
             kept = self.memory_weight - 1.0
         self.weight = kept + 1.0
-        self.total = self.total * keep + value
-        self.square = self.square * keep + value * value + spread * spread
+        self.total = total = self.total * keep + value
+        self.square = square = self.square * keep + value * value + spread * spread
         self.updated_at_s = now_s
-        self._refresh()
+        # `_refresh`, written out: seven beliefs learn from every answer.
+        weight = kept + 1.0 + self.prior_weight
+        self.mean = mean = (total + self.prior_total) / weight
+        variance = (square + self.prior_square) / weight - mean * mean
+        self.sd = sqrt(variance) if variance > LEAST_VARIANCE else LEAST_SD
 
     def _refresh(self) -> None:
         weight = self.weight + self.prior_weight

@@ -14,8 +14,8 @@ class Candidates(Struct, gc=False):
     """What is believed of each server for one request, from now on.
 
     Seconds and joules are expectations; rows that cannot serve the request at all hold NaN. `outstanding` counts
-    attempts not yet closed. `feasible` lists the rows that a policy is asked to score: those without a violation, and for
-    one that weighs lateness itself also the late and the full. `harm` is how many of those being served there would
+    attempts not yet closed. `feasible` lists the rows that a policy is asked to score: those without a violation, and
+    for one that weighs lateness itself also the late and the full. `harm` is how many of those being served there would
     become late by this one joining them.
     """
 

@@ -32,6 +32,10 @@ LEAST_PATIENCE_S = 1e-3
 # Waiting for a full server must promise so much more than going to one with room: it is a promise on a prediction.
 BETTER = 0.1
 
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_FEASIBLE, _LEAST_LATE = Choice.FEASIBLE, Choice.LEAST_LATE
+_SERVE = WhenInfeasible.SERVE
+
 
 class Go(Struct, frozen=True, gc=False):
     """Dispatch to the server in `row`, expected to take `total_s`; `exposure` is what a second of delay would lose."""
@@ -79,8 +83,8 @@ class Chooser:
     """
 
     __slots__ = (
-        "_explains", "_gathers", "_judge", "_least_context_tokens", "_policy", "_refuse_below", "_rng", "_server_ids",
-        "_servers", "_states", "_unknown", "glances",
+        "_explains", "_gathers", "_judge", "_least_context_tokens", "_minds_time", "_policy", "_refuse_below", "_rng",
+        "_server_ids", "_servers", "_states", "_unknown", "glances",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +100,7 @@ class Chooser:
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
+        self._minds_time = policy.minds_time or policy.weighs_lateness
         self._judge = Judge(states, holds=holds, minds_time=policy.minds_time)
         self._servers = tuple(state.server for state in states)
         self._unknown = (nan,) * len(states)
@@ -107,14 +112,16 @@ class Chooser:
     def decide(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Verdict:
         """Judge every reachable server, then pick one, wait, or refuse."""
         case = self._judge.judge(record, need, reach, now_s)
-        if self._policy.weighs_lateness:
-            return self._weigh(case) or self._nothing_feasible(case)
         feasible = case.candidates.feasible
-        if feasible:
+        if self._policy.weighs_lateness:
+            verdict = self._weigh(case)
+            if verdict is not None:
+                return verdict
+        elif feasible:
             scores = self._policy.score(record.request, case.candidates, now_s)
-            return self._go_when_ripe(case, self._best(feasible, scores), Choice.FEASIBLE, scores)
+            return self._go_when_ripe(case, self._best(feasible, scores), _FEASIBLE, scores)
         if case.full and case.may_hold:
-            patience_s = room_s(case, self._states, self._judge.confidence(record)) if self._policy.minds_time else inf
+            patience_s = room_s(case, self._states, record.service.attainment) if self._minds_time else inf
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(now_s + patience_s, case.no_room)
         return self._nothing_feasible(case)
@@ -134,11 +141,11 @@ class Chooser:
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(case.now_s + patience_s, case.no_room)
         in_time = candidates.in_time_probability[row] >= case.record.service.attainment
-        return self._go_when_ripe(case, row, Choice.FEASIBLE if in_time else Choice.LEAST_LATE, scores)
+        return self._go_when_ripe(case, row, _FEASIBLE if in_time else _LEAST_LATE, scores)
 
     def _hopeful(self, case: Judgement, rows: Sequence[int]) -> Sequence[int]:
         """Leave out those that the service would rather have refused."""
-        if case.record.service.when_infeasible is WhenInfeasible.SERVE or not case.need.taught:
+        if case.record.service.when_infeasible is _SERVE or not case.need.taught:
             return rows
         probability = case.candidates.in_time_probability
         return [row for row in rows if probability[row] >= self._refuse_below]
@@ -166,15 +173,16 @@ class Chooser:
 
     def _nothing_feasible(self, case: Judgement) -> Verdict:
         # Refusing on a description alone would leave it unproved for ever: optimism for what has not been tried.
-        serves = case.record.service.when_infeasible is WhenInfeasible.SERVE or not case.need.taught
+        serves = case.record.service.when_infeasible is _SERVE or not case.need.taught
         probability, total_s = case.candidates.in_time_probability, case.candidates.total_s
         if case.roomy:
-            row = min(case.roomy, key=lambda row: (-probability[row], total_s[row]))
+            likeliest = max([probability[row] for row in case.roomy])
+            row = min([row for row in case.roomy if probability[row] == likeliest], key=total_s.__getitem__)
             patience_s = self._better_wait_s(case, probability[row])
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(case.now_s + patience_s, case.no_room)
             if serves or probability[row] >= self._refuse_below:
-                return self._go(case, row, Choice.LEAST_LATE, ())
+                return self._go(case, row, _LEAST_LATE, ())
         if case.full and case.may_hold:
             patience_s = inf if serves else room_s(case, self._states, self._refuse_below)
             if patience_s > LEAST_PATIENCE_S:
@@ -248,6 +256,7 @@ class Chooser:
 
 def reservation_of(need: Need, state: ServerState, total_s: float) -> Reservation:
     """Return what an attempt takes: cache for a long answer, and the mean rate at which its bytes must move."""
-    rate = need.moved_bytes / total_s
-    free = max(state.bytes_per_s_limit - state.bytes_per_s, 0.0)
-    return Reservation(kv_tokens=kv_tokens_of(need, state), bytes_per_s=min(rate, free))
+    rate, free = need.moved_bytes / total_s, state.bytes_per_s_limit - state.bytes_per_s
+    if rate > free:
+        rate = free if free > 0.0 else 0.0
+    return Reservation(kv_tokens=kv_tokens_of(need, state), bytes_per_s=rate)

@@ -21,6 +21,9 @@ from perllm.scheduling.records import RequestRecord
 Lasting = Callable[[Request, Service, Server], Violation | None]
 Passing = Callable[[RequestRecord, Need, ServerState, float], Violation | None]
 
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_NO_SLOT, _FIRST_TOKEN_TOO_SLOW, _TOO_SLOW = Violation.NO_SLOT, Violation.FIRST_TOKEN_TOO_SLOW, Violation.TOO_SLOW
+
 
 def serves_model(request: Request, service: Service, server: Server) -> Violation | None:
     """Model equivalence: the server answers for the name the client asked for."""
@@ -62,7 +65,7 @@ def is_rested(record: RequestRecord, need: Need, state: ServerState, now_s: floa
 def has_room(record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
     """C2 and C3 of the paper: an engine slot, cache for the tokens, and something of the link are free."""
     if state.batch >= state.slots:
-        return Violation.NO_SLOT
+        return _NO_SLOT
     if state.kv_tokens + kv_tokens_of(need, state) > state.server.kv_tokens:
         return Violation.NO_KV_TOKENS
     return None if state.bytes_per_s < state.bytes_per_s_limit else Violation.NO_BANDWIDTH
@@ -74,7 +77,7 @@ LASTING: tuple[Lasting, ...] = (serves_model, is_allowed)
 STANDING: tuple[Passing, ...] = (is_healthy, can_take_it, is_rested)
 ROOM: tuple[Passing, ...] = (has_room,)
 # What time will lift by itself: worth waiting for.
-TEMPORARY = frozenset({Violation.RESTING, Violation.NO_SLOT, Violation.NO_KV_TOKENS, Violation.NO_BANDWIDTH})
+TEMPORARY = frozenset({Violation.RESTING, _NO_SLOT, Violation.NO_KV_TOKENS, Violation.NO_BANDWIDTH})
 
 # What says something of one request and nothing of others of its kind.
 OWN = frozenset({Violation.ALREADY_TRIED, Violation.CONTEXT_TOO_LONG})
@@ -83,4 +86,4 @@ OWN = frozenset({Violation.ALREADY_TRIED, Violation.CONTEXT_TOO_LONG})
 def too_slow(need: Need, first_token_s: float) -> Violation:
     """C1 of the paper, broken: the requirement is not met with the confidence the service asks for."""
     late_start = first_token_s > need.first_token_budget_s
-    return Violation.FIRST_TOKEN_TOO_SLOW if late_start else Violation.TOO_SLOW
+    return _FIRST_TOKEN_TOO_SLOW if late_start else _TOO_SLOW

@@ -56,6 +56,7 @@ class ServerState:
         "gathering",
         "healthy",
         "kv_tokens",
+        "kv_tokens_for_any",
         "live_tokens",
         "measured_at_s",
         "missed_probes",
@@ -118,6 +119,7 @@ class ServerState:
         self.context_tokens = server.context_tokens
         self.bytes_per_s_limit = min(server.link.up_bytes_per_s, server.link.down_bytes_per_s)
         self.request_kv_tokens = min(server.context_tokens, server.kv_tokens)
+        self.kv_tokens_for_any = server.kv_tokens - self.request_kv_tokens
         self.step_table = StepTable(server)
         self.step: Step = self.step_table.joined(0, 0.0)
         self.way_s = way_s(server)
@@ -166,6 +168,15 @@ class ServerState:
         return shared_s, shared_s * reading_w
 
     @property
+    def has_room_for_any(self) -> bool:
+        """Whether a slot, some of the link, and cache for the longest request of all are free."""
+        return (
+            self.batch < self.slots
+            and self.kv_tokens <= self.kv_tokens_for_any
+            and self.bytes_per_s < self.bytes_per_s_limit
+        )
+
+    @property
     def others(self) -> int:
         """Sequences that one more request would share its steps with."""
         return self.batch if self.batch < self.slots else self.slots - 1
@@ -196,7 +207,7 @@ class ServerState:
         """Note that a prompt which was waiting has been read: the machine is awake."""
         if unread_s > 0.0 or self.ready_in_s > 0.0:
             self.ready_in_s = 0.0
-            self.unread_s = max(self.unread_s - unread_s, 0.0)
+            self.unread_s = self.unread_s - unread_s if self.unread_s > unread_s else 0.0
             self.outlook = None
 
     def release(self, reservation: Reservation, live_tokens: float = 0.0, exposure: float = 0.0) -> None:

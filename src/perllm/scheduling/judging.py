@@ -75,15 +75,15 @@ class Judge:
         full: list[int] = []
         for row in reach.rows:
             violation = self._violation(record, need, states[row], now_s)
-            if violation is not None:
-                if violation in TEMPORARY:
-                    full.append(row)
-            else:
+            if violation is None:
                 roomy.append(row)
                 if confidence <= 0.0 or probability[row] >= confidence:
                     candidates.feasible.append(row)
-                else:
-                    violation = too_slow(need, first_token_s[row])
+                    # As `reach` has left it.
+                    continue
+                violation = too_slow(need, first_token_s[row])
+            elif violation in TEMPORARY:
+                full.append(row)
             violations[row] = violation
         return Judgement(record, need, candidates, roomy, full, now_s)
 
@@ -97,6 +97,8 @@ class Judge:
             or need.prompt_tokens >= state.context_tokens
         ):
             rules = STANDING + rules
+        elif state.has_room_for_any:
+            return None
         for rule in rules:
             violation = rule(record, need, state, now_s)
             if violation is not None:

@@ -57,15 +57,16 @@ class Lengths:
     def mean_tokens(self, limit: float) -> float:
         """Return the expected length of an answer that is cut at `limit` tokens (math.inf: never)."""
         mean, sd = self.output_log.mean, self.output_log.sd
-        whole = exp(mean + min(sd, WIDEST_SD) ** 2 / 2)
-        if limit == inf:
-            return max(whole, 1.0)
-        z = (log(limit) - mean) / sd
-        return max(whole * normal_cdf(z - sd) + limit * (1.0 - normal_cdf(z)), 1.0)
+        whole = exp(mean + (sd if sd < WIDEST_SD else WIDEST_SD) ** 2 / 2)
+        if limit < inf:
+            z = (log(limit) - mean) / sd
+            whole = whole * normal_cdf(z - sd) + limit * (1.0 - normal_cdf(z))
+        return whole if whole > 1.0 else 1.0
 
     def upper_tokens(self, limit: float) -> float:
         """Return the length that nine answers in ten do not exceed."""
-        return min(limit, exp(self.output_log.mean + _UPPER_DECILE_Z * self.output_log.sd))
+        tokens = exp(self.output_log.mean + _UPPER_DECILE_Z * self.output_log.sd)
+        return tokens if tokens < limit else limit
 
     def taught(self, now_s: float) -> bool:
         """Whether enough answers have been seen, and recently enough, to refuse a request on their strength."""
@@ -73,7 +74,7 @@ class Lengths:
 
     def learn_output(self, tokens: int, limit: int | None, now_s: float) -> None:
         """Take in an answer's length; one cut at its limit says only "at least this long"."""
-        value, spread = log(max(tokens, 1)), 0.0
+        value, spread = log(tokens) if tokens > 1 else 0.0, 0.0
         if limit is not None and tokens >= limit:
             value, spread = self._beyond(value)
         self.output_log.learn(value, now_s, spread)

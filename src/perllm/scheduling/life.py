@@ -82,18 +82,18 @@ ATTEMPT_LIFE: Mapping[tuple[AttemptState, AttemptEvent], AttemptState] = {
 
 def after_request(state: RequestState, event: RequestEvent) -> RequestState:
     """Return the state a request reaches, or raise InvariantError where the table has no row."""
-    following = REQUEST_LIFE.get((state, event))
-    if following is None:
-        raise InvariantError(f"a request that is {state} cannot {event}")
-    return following
+    try:
+        return REQUEST_LIFE[state, event]
+    except KeyError:
+        raise InvariantError(f"a request that is {state} cannot {event}") from None
 
 
 def after_attempt(state: AttemptState, event: AttemptEvent) -> AttemptState:
     """Return the state an attempt reaches, or raise InvariantError where the table has no row."""
-    following = ATTEMPT_LIFE.get((state, event))
-    if following is None:
-        raise InvariantError(f"an attempt that is {state} cannot have: {event}")
-    return following
+    try:
+        return ATTEMPT_LIFE[state, event]
+    except KeyError:
+        raise InvariantError(f"an attempt that is {state} cannot have: {event}") from None
 
 
 def diagram(table: Mapping[tuple[State, Event], State], start: State) -> str:

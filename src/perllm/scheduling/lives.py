@@ -45,6 +45,20 @@ FATE_OF: Mapping[RequestState, Fate] = MappingProxyType(
     }
 )
 
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_DISPATCH, _COMPLETE, _TIME_OUT = RequestEvent.DISPATCH, RequestEvent.COMPLETE, RequestEvent.TIME_OUT
+_CANCEL_LATE = WhenLate.CANCEL
+_HELD, _IN_FLIGHT, _LEAVING = RequestState.HELD, RequestState.IN_FLIGHT, RequestState.LEAVING
+_COMPLETED, _FAILED, _LOST, _CANCELLED, _TIMED_OUT = (
+    EndingKind.COMPLETED,
+    EndingKind.FAILED,
+    EndingKind.LOST,
+    EndingKind.CANCELLED,
+    EndingKind.TIMED_OUT,
+)
+_OUT_OF_TIME, _DECLARED = CancelCause.TIMED_OUT, EnergyMethod.DECLARED
+_FEASIBLE = Choice.FEASIBLE
+
 
 class Lives:
     """The requests and attempts that live now."""
@@ -116,7 +130,7 @@ class Lives:
         self.held.remove(record)
         record.attempts += 1
         attempt = attempted(dispatch, record, state, basis, exposure, now_s)
-        record.state = after_request(record.state, RequestEvent.DISPATCH)
+        record.state = after_request(record.state, _DISPATCH)
         record.attempt, record.dispatch = attempt, dispatch
         record.dispatched_at_s = now_s
         record.hold_timer_at_s = inf
@@ -166,13 +180,13 @@ class Lives:
 
     def look_again(self, record: RequestRecord, now_s: float, actions: list[Action]) -> None:
         """A timer of this request is due: it may be out of time, or out of patience."""
-        late = record.service.when_late is WhenLate.CANCEL and now_s >= record.deadline_at_s
+        late = record.service.when_late is _CANCEL_LATE and now_s >= record.deadline_at_s
         if late or now_s >= record.arrived_at_s + record.service.timeout_s:
-            if record.state is RequestState.HELD:
+            if record.state is _HELD:
                 self._refuse(record, Refusal.TIMED_OUT, now_s, actions)
-            elif record.state is RequestState.IN_FLIGHT:
-                actions.extend(self.stop(record, CancelCause.LATE if late else CancelCause.TIMED_OUT))
-        elif record.state is RequestState.HELD:
+            elif record.state is _IN_FLIGHT:
+                actions.extend(self.stop(record, CancelCause.LATE if late else _OUT_OF_TIME))
+        elif record.state is _HELD:
             record.hold_timer_at_s = inf
             self.decide(record, now_s, actions)
 
@@ -184,9 +198,9 @@ class Lives:
         return [Cancel(request_id=record.request.request_id, attempt_id=record.attempt.attempt_id, cause=cause)]
 
     def note_health(self, attempt: AttemptRecord, ending: Ending, now_s: float) -> None:
-        if ending.kind is EndingKind.COMPLETED:
+        if ending.kind is _COMPLETED:
             attempt.server.succeeded()
-        elif ending.kind in (EndingKind.FAILED, EndingKind.LOST) and ending.blame_server:
+        elif (ending.kind is _FAILED or ending.kind is _LOST) and ending.blame_server:
             attempt.server.failed(now_s, self._settings, ending.retry_after_s)
             self.timers.set(attempt.server.cooling_until_s, ANYBODY)
 
@@ -196,21 +210,21 @@ class Lives:
         record.attempt = None
         record.transmit_j += ending.transmit_j
         record.infer_j += ending.infer_j or 0.0
-        if record.attempts == 1 or ending.energy_method is EnergyMethod.DECLARED:
+        if record.attempts == 1 or ending.energy_method is _DECLARED:
             # Of a mixture the least certain is told.
             record.energy_method = ending.energy_method
-        usage = ending.usage
-        record.prompt_tokens = usage.prompt_tokens if usage else 0
-        record.output_tokens = usage.output_tokens if usage else ending.output_tokens
-        if ending.kind is EndingKind.COMPLETED:
-            self.finish(record, RequestEvent.COMPLETE, None, now_s, actions)
-        elif record.state is RequestState.LEAVING:
+        usage, kind = ending.usage, ending.kind
+        record.prompt_tokens = usage.prompt_tokens if usage is not None else 0
+        record.output_tokens = usage.output_tokens if usage is not None else ending.output_tokens
+        if kind is _COMPLETED:
+            self.finish(record, _COMPLETE, None, now_s, actions)
+        elif record.state is _LEAVING:
             self.finish(record, RequestEvent.CANCEL, None, now_s, actions)
-        elif ending.kind is EndingKind.CANCELLED:
+        elif kind is _CANCELLED:
             record.state = after_request(record.state, RequestEvent.CANCEL)
             self.finish(record, RequestEvent.CANCEL, None, now_s, actions)
-        elif ending.kind is EndingKind.TIMED_OUT or record.cancel_cause is not None:
-            self.finish(record, RequestEvent.TIME_OUT, None, now_s, actions)
+        elif kind is _TIMED_OUT or record.cancel_cause is not None:
+            self.finish(record, _TIME_OUT, None, now_s, actions)
         elif ending.retryable:
             self._fail_over(record, attempt.server.server_id, now_s, actions)
         else:
@@ -243,7 +257,7 @@ class Lives:
             )
         )
         event = RequestEvent.FAIL if record.attempts else RequestEvent.REFUSE
-        self.finish(record, RequestEvent.TIME_OUT if reason is Refusal.TIMED_OUT else event, reason, now_s, actions)
+        self.finish(record, _TIME_OUT if reason is Refusal.TIMED_OUT else event, reason, now_s, actions)
 
     def finish(
         self,
@@ -273,7 +287,7 @@ def _unforeseen(record: RequestRecord, state: ServerState) -> Dispatch:
         attempt_number=number,
         server_id=state.server_id,
         reservation=_NOTHING,
-        choice=Choice.FEASIBLE,
+        choice=_FEASIBLE,
         predicted_total_s=None,
         predicted_energy_j=None,
         explanation=None,

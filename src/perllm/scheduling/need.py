@@ -16,7 +16,8 @@ PLAIN_BYTES_PER_TOKEN = 5.0
 class Need(Struct, frozen=True, gc=False):
     """Sizes and what is left of the requirement. `limit` is the client's own bound on the answer; infinite: none.
 
-    `log_mean` and `log_variance` describe the answer's length; `upper_tokens` is exceeded by one answer in ten.
+    `log_mean` and `log_variance` describe the length of an answer without that bound; `upper_tokens` is exceeded by one
+    answer in ten.
     `taught` says whether the service's own answers, and not only its description, stand behind these numbers.
     """
 
@@ -38,7 +39,7 @@ def need_of(record: RequestRecord, lengths: Lengths, now_s: float) -> Need:
     """Put together what a request needs from what it says and what its service has taught."""
     request = record.request
     limit = inf if request.max_output_tokens is None else float(max(request.max_output_tokens, 1))
-    mean_tokens = lengths.mean_tokens(limit)
+    output_log, mean_tokens = lengths.output_log, lengths.mean_tokens(limit)
     bytes_per_token = record.service.reply_bytes_per_token if request.stream else PLAIN_BYTES_PER_TOKEN
     first_token_s = request.requirement.first_token_s if request.stream else None
     return Need(
@@ -46,8 +47,8 @@ def need_of(record: RequestRecord, lengths: Lengths, now_s: float) -> Need:
         lengths.prompt_ratio_log.sd,
         limit,
         mean_tokens,
-        lengths.output_log.mean,
-        lengths.output_log.sd**2,
+        output_log.mean,
+        output_log.sd * output_log.sd,
         lengths.upper_tokens(limit),
         request.payload_bytes,
         request.payload_bytes + mean_tokens * bytes_per_token,

@@ -12,6 +12,8 @@ from perllm.scheduling.predictor import confident_total_s, lateness_per_s
 
 # Waits that are weighed, one after the other.
 COMPANY_WAITS_S = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.6, 2.4, 3.2)
+# Company that has not come after so many times the usual gap is not waited for.
+MOST_GAPS = 5.0
 # Being in time is worth so many times the joules of the request. Our choice: see docs/policies.md for what it changes.
 WORTH = 20.0
 # The company that is waited for may not come, and those who have waited have nothing left for what comes next.
@@ -53,9 +55,10 @@ def company_s(case: Judgement, row: int, state: ServerState) -> float:
     shared_s, shared_j = state.shared_reading(need.prompt_tokens)
     saved = shared_s * state.exposure + shared_j / (WORTH * candidates.energy_j[row])
     bearable = CAUTION * saved / gathering.gap_s - gathering.loss_per_s(but=case.record.request.request_id)
+    left_s = MOST_GAPS * gathering.gap_s - (case.now_s - case.record.arrived_at_s)
     longest_s = 0.0
     for wait_s in COMPANY_WAITS_S:
-        if lateness_per_s(need, state.time_sd, first_s, token_s, wait_s) > bearable:
+        if wait_s > left_s or lateness_per_s(need, state.time_sd, first_s, token_s, wait_s) > bearable:
             break
         longest_s = wait_s
     return longest_s

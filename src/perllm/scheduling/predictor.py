@@ -15,7 +15,6 @@ from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.lengths import normal_cdf
 from perllm.scheduling.need import Need
-from perllm.scheduling.outlook import Outlook
 from perllm.scheduling.records import Basis
 
 _SQRT_2 = sqrt(2.0)
@@ -25,42 +24,29 @@ _AS_GOOD_AS_SURE = 0.999
 # With twice the time to the first token left, its error no longer matters (its spread is about a quarter).
 SURE_FACTOR = 2.0
 
-# One server's answer, in the order of the columns of Candidates: expected seconds from now, the first token's, seconds
-# per token, probability of being in time, marginal joules. A plain tuple: one is built for every server and decision.
-Estimate = tuple[float, float, float, float, float]
-
-_UNKNOWN: Estimate = (nan, nan, nan, nan, nan)
-
 
 def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int], now_s: float) -> Candidates:
     """Estimate `need` on the servers in `rows`; the others stay NaN."""
-    estimates = [_UNKNOWN] * len(states)
-    for row in rows:
-        estimates[row] = estimate(states[row].outlook or states[row].look(), need, now_s)
-    total_s, first_token_s, token_s, probability, energy_j = zip(*estimates, strict=True)
-    return Candidates(total_s, first_token_s, token_s, probability, energy_j, [state.batch for state in states])
-
-
-def estimate(outlook: Outlook, need: Need, now_s: float) -> Estimate:
-    """Estimate one request on one server."""
-    (
-        wait_s, token_s, marginal_j, read_at_s, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w, byte_j,
-        sd,
-    ) = outlook  # fmt: skip
-    reading_s = need.prompt_tokens * prefill_token_s
-    # `busy_s`, written out, as is `normal_cdf` below: these lines run for every server of every decision.
-    reading_s = (reading_s + serial * floor_s if reading_s > floor_s else floor_s + serial * reading_s) + overhead_s
-    first_s = wait_s + need.payload_bytes * byte_s + reading_s
-    if read_at_s > now_s:
-        first_s += read_at_s - now_s
+    total_s, first_token_s, token_s, probability, energy_j = ([nan] * len(states) for _ in range(5))
+    prompt_tokens, payload_bytes, moved_bytes = need.prompt_tokens, need.payload_bytes, need.moved_bytes
     tokens = need.mean_tokens
-    return (
-        first_s + (tokens - 1.0) * token_s,
-        first_s,
-        token_s,
-        in_time_probability(need, sd, first_s, token_s),
-        reading_s * reading_w + tokens * marginal_j + need.moved_bytes * byte_j,
-    )
+    for row in rows:
+        (
+            wait_s, step_s, marginal_j, read_at_s, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w,
+            byte_j, sd,
+        ) = states[row].outlook or states[row].look()  # fmt: skip
+        reading_s = prompt_tokens * prefill_token_s
+        # `busy_s`, written out, as is `normal_cdf` below: these lines run for every server of every decision.
+        reading_s = (reading_s + serial * floor_s if reading_s > floor_s else floor_s + serial * reading_s) + overhead_s
+        first_s = wait_s + payload_bytes * byte_s + reading_s
+        if read_at_s > now_s:
+            first_s += read_at_s - now_s
+        total_s[row] = first_s + (tokens - 1.0) * step_s
+        first_token_s[row] = first_s
+        token_s[row] = step_s
+        probability[row] = in_time_probability(need, sd, first_s, step_s)
+        energy_j[row] = reading_s * reading_w + tokens * marginal_j + moved_bytes * byte_j
+    return Candidates(total_s, first_token_s, token_s, probability, energy_j, [state.batch for state in states])
 
 
 def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_s: float) -> float:
@@ -68,23 +54,23 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
 
     The length is log-normal, cut at the client's limit; the error of the time itself is log-normal too.
     """
-    started = 1.0
+    budget_s, started = need.budget_s, 1.0
     if need.first_token_budget_s < inf:
         started = _at_most(need.first_token_budget_s, first_token_s, time_sd)
-    if need.budget_s == inf:
+    if budget_s == inf:
         return started
-    tokens_in_budget = (need.budget_s - first_token_s) / token_s + 1.0
+    tokens_in_budget = (budget_s - first_token_s) / token_s + 1.0
     if tokens_in_budget <= 0.0:
         return 0.0
     z = (log(tokens_in_budget) - need.log_mean) / sqrt(need.log_variance + time_sd * time_sd)
     short_enough = 0.5 * (1.0 + erf(z / _SQRT_2))
     if short_enough < _AS_GOOD_AS_SURE and need.limit < inf:
-        longest_s = first_token_s + (need.limit - 1.0) * token_s
+        as_long_as_allowed = _at_most(budget_s, first_token_s + (need.limit - 1.0) * token_s, time_sd)
         # In time either way: there is time for all that the client wants, or the answer ends before that.
-        short_enough += (1.0 - short_enough) * _at_most(need.budget_s, longest_s, time_sd)
-    if need.budget_s < SURE_FACTOR * first_token_s:
+        short_enough += (1.0 - short_enough) * as_long_as_allowed
+    if budget_s < SURE_FACTOR * first_token_s:
         # However short the answer, the time before it may be off too.
-        short_enough = min(short_enough, _at_most(need.budget_s, first_token_s, time_sd))
+        short_enough = min(short_enough, _at_most(budget_s, first_token_s, time_sd))
     return short_enough if short_enough < started else started
 
 
@@ -129,7 +115,7 @@ def confident_total_s(need: Need, z: float, time_sd: float, first_token_s: float
 def _at_most(budget_s: float, expected_s: float, sd: float) -> float:
     if budget_s <= 0.0:
         return 0.0
-    return normal_cdf(log(budget_s / expected_s) / sd)
+    return 0.5 * (1.0 + erf(log(budget_s / expected_s) / sd / _SQRT_2))
 
 
 def basis_of(need: Need, state: ServerState, now_s: float) -> Basis:

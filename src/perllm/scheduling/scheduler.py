@@ -36,6 +36,11 @@ from perllm.scheduling.view import View
 # How often a stream's tokens are worth telling to a policy that watches.
 REPORT_EVERY_S = 1.0
 
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_CANCEL_LATE = WhenLate.CANCEL
+_FIRST_TOKEN_STAGE = Stage.FIRST_TOKEN
+_FIRST_TOKEN, _TOKENS, _CLOSE = AttemptEvent.FIRST_TOKEN, AttemptEvent.TOKENS, AttemptEvent.CLOSE
+
 
 class Scheduler:
     """Sends every request to the server that the policy likes best among those that can serve it in time."""
@@ -60,18 +65,18 @@ class Scheduler:
 
     def submit(self, request: Request, now_s: float) -> Actions:
         """A request has arrived."""
-        if request.request_id in self._lives.requests:
-            raise InvariantError(f"request {request.request_id} was submitted twice")
+        lives, request_id = self._lives, request.request_id
+        if request_id in lives.requests:
+            raise InvariantError(f"request {request_id} was submitted twice")
         service = self._view.service(request.service)
         self._submitted += 1
-        record = arrived(request, service, self._submitted, now_s)
-        self._lives.requests[request.request_id] = record
-        self._lives.timers.set(now_s + service.timeout_s, request.request_id)
-        if service.when_late is WhenLate.CANCEL and record.deadline_at_s < inf:
-            self._lives.timers.set(record.deadline_at_s, request.request_id)
+        lives.requests[request_id] = record = arrived(request, service, self._submitted, now_s)
+        lives.timers.set(now_s + service.timeout_s, request_id)
+        if service.when_late is _CANCEL_LATE and record.deadline_at_s < inf:
+            lives.timers.set(record.deadline_at_s, request_id)
         actions: list[Action] = []
-        self._lives.decide(record, now_s, actions)
-        self._lives.follow(now_s, actions)
+        lives.decide(record, now_s, actions)
+        lives.follow(now_s, actions)
         return actions
 
     def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
@@ -79,14 +84,14 @@ class Scheduler:
         attempt = self._lives.attempts.get(attempt_id)
         if attempt is None:
             raise InvariantError(f"attempt {attempt_id} is not open")
-        if progress.stage is Stage.FIRST_TOKEN:
-            attempt.state = after_attempt(attempt.state, AttemptEvent.FIRST_TOKEN)
+        if progress.stage is _FIRST_TOKEN_STAGE:
+            attempt.state = after_attempt(attempt.state, _FIRST_TOKEN)
             attempt.first_token_at_s = now_s
             attempt.owner.first_token_at_s = now_s
             attempt.server.has_read(attempt.unread_s)
             attempt.unread_s = 0.0
         else:
-            attempt.state = after_attempt(attempt.state, AttemptEvent.TOKENS)
+            attempt.state = after_attempt(attempt.state, _TOKENS)
         return ()
 
     def close(self, attempt_id: str, ending: Ending, now_s: float) -> Actions:
@@ -94,9 +99,10 @@ class Scheduler:
         attempt = self._lives.attempts.pop(attempt_id, None)
         if attempt is None:
             raise InvariantError(f"attempt {attempt_id} is not open: closed twice, or never dispatched")
-        attempt.state = after_attempt(attempt.state, AttemptEvent.CLOSE)
+        attempt.state = after_attempt(attempt.state, _CLOSE)
         server, lives = attempt.server, self._lives
-        server.has_read(attempt.unread_s)
+        if attempt.unread_s > 0.0 or server.ready_in_s > 0.0:
+            server.has_read(attempt.unread_s)
         server.release(attempt.reservation, attempt.live_tokens, attempt.exposure)
         energy_ratio = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s)
         if self._learns:

@@ -14,17 +14,22 @@ from perllm.scheduling.records import AttemptRecord, Basis
 
 # How far, on the logarithm, one observation may lie from the belief it corrects.
 BOUND = 2.0
+_LEAST_RATIO, _GREATEST_RATIO = exp(-BOUND), exp(BOUND)
+
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_COMPLETED, _TIMED_OUT, _CANCELLED = EndingKind.COMPLETED, EndingKind.TIMED_OUT, EndingKind.CANCELLED
+_FULLY, _AT_LEAST, _NOT = Evident.FULLY, Evident.AT_LEAST, Evident.NOT
 
 
 def evidence_of(attempt: AttemptRecord, ending: Ending, now_s: float) -> Evident:
     """Say how much an ending tells (law 10); a client that left after its requirement waited "at least this long"."""
-    if ending.kind is EndingKind.COMPLETED:
-        return Evident.FULLY
-    if ending.kind is EndingKind.TIMED_OUT:
-        return Evident.AT_LEAST
-    if ending.kind is EndingKind.CANCELLED and now_s > attempt.owner.deadline_at_s:
-        return Evident.AT_LEAST
-    return Evident.NOT
+    if ending.kind is _COMPLETED:
+        return _FULLY
+    if ending.kind is _TIMED_OUT:
+        return _AT_LEAST
+    if ending.kind is _CANCELLED and now_s > attempt.owner.deadline_at_s:
+        return _AT_LEAST
+    return _NOT
 
 
 def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> float | None:
@@ -38,9 +43,9 @@ def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float
             lengths.learn_prompt(ending.usage.prompt_tokens, attempt.owner.request.prompt_bytes, now_s)
         return None
     evident = evidence_of(attempt, ending, now_s)
-    if evident is Evident.FULLY:
+    if evident is _FULLY:
         return _teach_fully(attempt, basis, ending, lengths, now_s)
-    if evident is Evident.AT_LEAST:
+    if evident is _AT_LEAST:
         if ending.output_tokens:
             lengths.learn_output(ending.output_tokens, ending.output_tokens, now_s)
         _teach_lateness(attempt, basis, ending.output_tokens, lengths, now_s)
@@ -56,7 +61,7 @@ def lesson_of(attempt: AttemptRecord, ending: Ending, energy_ratio: float | None
         service=attempt.owner.service.name,
         server_id=attempt.server.server_id,
         evident=evident,
-        in_time=evident is Evident.FULLY and now_s <= attempt.owner.deadline_at_s,
+        in_time=evident is _FULLY and now_s <= attempt.owner.deadline_at_s,
         total_s=now_s - attempt.dispatched_at_s,
         latency_s=now_s - attempt.owner.arrived_at_s,
         requirement_s=attempt.owner.request.requirement.total_s,
@@ -99,7 +104,7 @@ def _teach_lengths(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now
     tokens = usage.output_tokens if usage is not None else ending.output_tokens
     if tokens > 0:
         lengths.learn_output(tokens, request.max_output_tokens, now_s)
-    return max(tokens, 1)
+    return tokens if tokens > 1 else 1
 
 
 def _teach_time(attempt: AttemptRecord, basis: Basis, usage: Usage | None, tokens: int, now_s: float) -> None:
@@ -142,7 +147,9 @@ def _teach_energy(attempt: AttemptRecord, basis: Basis, ending: Ending, tokens: 
     if ending.infer_j is None or ending.infer_j <= 0.0 or expected_j <= 0.0:
         return None
     server = attempt.server
-    corrected = min(max(ending.infer_j / (expected_j * server.energy_ratio), exp(-BOUND)), exp(BOUND))
+    corrected = ending.infer_j / (expected_j * server.energy_ratio)
+    if not _LEAST_RATIO <= corrected <= _GREATEST_RATIO:
+        corrected = _GREATEST_RATIO if corrected > 1.0 else _LEAST_RATIO
     _correct(server.energy_log, log(ending.infer_j / expected_j), now_s)
     return corrected
 

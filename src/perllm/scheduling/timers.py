@@ -2,56 +2,78 @@
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
+from heapq import heapify, heappop, heappush
 
 # An owner has up to three timers: its timeout, its requirement, the end of its patience.
 TIMERS_EACH = 3
 
+# Instant, number, owner.
+_Timer = tuple[float, int, str]
+
 
 class Timers:
-    """A heap of (instant, number, owner) in which the entries of owners that were cleared are dropped lazily.
+    """Instants and who asked for them. An owner that was cleared must not come back.
 
-    Nearly every timer is cleared before it is due, so dead entries are swept as soon as they outnumber the living. An
-    owner that was cleared must not come back. `next_at_s` is the earliest instant still asked for: shells read it after
-    every event, so it is kept rather than looked for.
+    Nearly every request asks for its timeout, and they come in order: those stand in a row, all others in a heap.
+    Nearly every timer is cleared before it is due, so those of owners that were cleared are dropped when they come up,
+    and swept as soon as they outnumber the living. `next_at_s` is the earliest instant still asked for: shells read it
+    after every event, so it is kept rather than looked for.
     """
 
-    __slots__ = ("_heap", "_number", "_owners", "next_at_s")
+    __slots__ = ("_heap", "_number", "_owners", "_row", "next_at_s")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, str]] = []
+        self._row: deque[_Timer] = deque()
+        self._heap: list[_Timer] = []
         self._owners: set[str] = set()
         self._number = 0
         self.next_at_s: float | None = None
 
+    def __len__(self) -> int:
+        """Count the timers that are remembered, dead ones included."""
+        return len(self._row) + len(self._heap)
+
     def set(self, at_s: float, owner: str) -> None:
         """Ask to be woken for `owner` at `at_s`."""
-        self._number += 1
+        self._number = number = self._number + 1
         self._owners.add(owner)
-        heapq.heappush(self._heap, (at_s, self._number, owner))
+        row = self._row
+        if not row or at_s >= row[-1][0]:
+            row.append((at_s, number, owner))
+        else:
+            heappush(self._heap, (at_s, number, owner))
         if self.next_at_s is None or at_s < self.next_at_s:
             self.next_at_s = at_s
 
     def clear(self, owner: str) -> None:
         """Forget every timer of `owner`."""
-        self._owners.discard(owner)
-        if len(self._heap) > 2 * TIMERS_EACH * len(self._owners) + 64:
-            self._heap = [entry for entry in self._heap if entry[2] in self._owners]
-            heapq.heapify(self._heap)
-        if not self._heap or self._heap[0][2] not in self._owners:
-            self._drop_dead()
+        owners, row, heap = self._owners, self._row, self._heap
+        owners.discard(owner)
+        if len(row) + len(heap) > 2 * TIMERS_EACH * len(owners) + 64:
+            self._row = deque(timer for timer in row if timer[2] in owners)
+            self._heap = [timer for timer in heap if timer[2] in owners]
+            heapify(self._heap)
+            self._look()
+        elif (row and row[0][2] == owner) or (heap and heap[0][2] == owner):
+            self._look()
 
     def due(self, now_s: float) -> list[str]:
         """Remove the timers whose instants have come and return their owners, in order."""
         owners: list[str] = []
         while self.next_at_s is not None and self.next_at_s <= now_s:
-            owners.append(heapq.heappop(self._heap)[2])
-            self._drop_dead()
+            row, heap = self._row, self._heap
+            from_row = row and (not heap or row[0] < heap[0])
+            owners.append((row.popleft() if from_row else heappop(heap))[2])
+            self._look()
         return owners
 
-    def _drop_dead(self) -> None:
-        """Remove entries of those that were cleared from the top."""
-        heap, owners = self._heap, self._owners
+    def _look(self) -> None:
+        """Drop the dead from the front and note the next instant."""
+        row, heap, owners = self._row, self._heap, self._owners
+        while row and row[0][2] not in owners:
+            row.popleft()
         while heap and heap[0][2] not in owners:
-            heapq.heappop(heap)
-        self.next_at_s = heap[0][0] if heap else None
+            heappop(heap)
+        at_s = row[0][0] if row else None
+        self.next_at_s = heap[0][0] if heap and (at_s is None or heap[0][0] < at_s) else at_s

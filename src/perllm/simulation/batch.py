@@ -5,23 +5,13 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from msgspec import Struct
-
 from perllm.costs.attribution import OccupancyMeter
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
 from perllm.costs.steps import Steps
 from perllm.costs.time import busy_s, step_overheads_s
 from perllm.domain.server import Server
+from perllm.simulation.portion import Portion
 from perllm.simulation.sequence import Sequence
-
-
-class Portion(Struct, frozen=True, gc=False):
-    """What a step reads beside writing: tokens, pairs to attend to, and the readers' noise factors."""
-
-    tokens: float
-    pairs: float
-    factors: float
-    readers: int
 
 
 class Batch:
@@ -32,14 +22,15 @@ class Batch:
     """
 
     __slots__ = (
-        "_arithmetic_s", "_context_token_s", "_factors", "_members", "_overhead_s", "_planned", "_reading_w", "_run",
-        "_since_s", "_speed", "_steps", "_watts", "context_tokens", "meter", "size", "turn_at_s",
+        "_arithmetic_s", "_context_token_s", "_factors", "_growth_s", "_members", "_overhead_s", "_planned",
+        "_reading_w", "_run", "_since_s", "_speed", "_steps", "_watts", "context_tokens", "meter", "size", "turn_at_s",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
         speed, power, sizes = server.speed, server.power, range(server.slots + 1)
         self._speed = speed
         self._context_token_s = speed.context_token_s
+        self._growth_s = tuple(size * speed.context_token_s for size in sizes)
         self._arithmetic_s = tuple(size * speed.decode_token_s for size in sizes)
         self._overhead_s = tuple(step_overheads_s(speed, size) for size in sizes)
         self._watts = tuple(decode_w(power, size, server.slots) for size in sizes)
@@ -71,19 +62,21 @@ class Batch:
 
     def write(self, at_s: float, pace: float, room_tokens: int) -> None:
         """Write from now on, until the first member has all its tokens or the cache is full."""
-        size = self.size
+        size, speed, meter = self.size, self._speed, self.meter
         scale = pace * self._factors / size
-        memory_s = self._speed.weights_read_s + self.context_tokens * self._context_token_s
+        memory_s = speed.weights_read_s + self.context_tokens * self._context_token_s
         self._run = Steps(
             self._arithmetic_s[size] * scale,
             memory_s * scale,
-            size * self._context_token_s * scale,
+            self._growth_s[size] * scale,
             self._overhead_s[size] * scale,
-            self._speed.serial_fraction,
+            speed.serial_fraction,
         )
-        self.meter.advance(at_s)
-        self.meter.watts = self._watts[size]
-        self._begin(at_s, min(self._members[0][0] - self._steps, room_tokens // size))
+        if meter.at_s != at_s:
+            meter.advance(at_s)
+        meter.watts = self._watts[size]
+        steps, room_steps = self._members[0][0] - self._steps, room_tokens // size
+        self._begin(at_s, steps if steps < room_steps else room_steps)
 
     def write_beside(self, at_s: float, pace: float, portion: Portion) -> float:
         """Write and read in the same step; return the watts that reading adds, which belong to the readers.
@@ -98,13 +91,15 @@ class Batch:
         arithmetic_s = writing_s + reading_s
         self._run = Steps(arithmetic_s * scale, memory_s * scale, 0.0, overhead_s * scale, speed.serial_fraction)
         # With nobody writing, a prompt too short for its arithmetic to rule draws what one writer does.
-        watts = mixed_w(self._reading_w, self._watts[max(size, 1)], arithmetic_s, memory_s)
+        watts = mixed_w(self._reading_w, self._watts[size or 1], arithmetic_s, memory_s)
         alone_s, together_s = busy_s(speed, writing_s, memory_s), busy_s(speed, arithmetic_s, memory_s)
         alone = (alone_s + overhead_s) / (together_s + overhead_s)
-        self.meter.advance(at_s)
-        self.meter.watts = self._watts[size] * alone
+        writing_w = self._watts[size] * alone
+        if self.meter.at_s != at_s:
+            self.meter.advance(at_s)
+        self.meter.watts = writing_w
         self._begin(at_s, 1)
-        return watts - self.meter.watts
+        return watts - writing_w
 
     def interrupt(self, at_s: float) -> None:
         """Stop at the first end of a step that is not before `at_s`."""
@@ -114,15 +109,15 @@ class Batch:
 
     def pause(self, at_s: float) -> list[Sequence]:
         """Stop at the turn; return the members that have all their tokens, who leave."""
-        made = self._planned
-        self._steps += made
+        made, meter, members = self._planned, self.meter, self._members
+        self._steps = steps = self._steps + made
         self.context_tokens += made * self.size
         self.turn_at_s = inf
-        self.meter.advance(at_s)
-        self.meter.watts = 0.0
+        meter.advance(at_s)
+        meter.watts = 0.0
         finished = []
-        while self._members and self._members[0][0] <= self._steps:
-            finished.append(self._leave(heappop(self._members)[2], 0, at_s))
+        while members and members[0][0] <= steps:
+            finished.append(self._leave(heappop(members)[2], 0, at_s))
         return finished
 
     def drop(self, sequence: Sequence, at_s: float) -> None:

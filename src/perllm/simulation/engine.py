@@ -29,8 +29,8 @@ class Engine:
     """
 
     __slots__ = (
-        "_agenda", "_context_tokens", "_foreign", "_foreign_j", "_number", "_outages", "_outbox", "_processor",
-        "_repose", "_server", "_turn_number", "_turns_at_s", "_way",
+        "_agenda", "_context_tokens", "_foreign", "_foreign_j", "_number", "_on_enter", "_on_turn", "_outages",
+        "_outbox", "_overhead_s", "_processor", "_repose", "_turn_number", "_turns_at_s", "_way", "attempts",
     )  # fmt: skip
 
     def __init__(
@@ -43,7 +43,7 @@ class Engine:
         way: Way | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self._server = server
+        self._overhead_s = server.speed.request_overhead_s
         self._context_tokens = min(server.context_tokens, server.kv_tokens)
         self._agenda = agenda or Agenda()
         self._way = way or way_of(server.link)
@@ -52,6 +52,10 @@ class Engine:
         self._processor = Processor(server, self._repose, pace) if pace else Processor(server, self._repose)
         self._number = 0
         self._outbox = Outbox(self._agenda, self._way, server.link, self._processor, report_every_s)
+        # Bound once: notes are made several times for every request.
+        self._on_enter, self._on_turn = self._enter, self._turn
+        # Those that have arrived and are not over.
+        self.attempts = self._outbox.attempts
         self._foreign: set[Sequence] = set()
         self._foreign_j = 0.0
         self._turn_number = 0
@@ -86,7 +90,7 @@ class Engine:
     @property
     def open_attempts(self) -> int:
         """Attempts that have arrived and are not over."""
-        return len(self._outbox.attempts)
+        return len(self.attempts)
 
     def idle_joules(self, now_s: float) -> IdleJoules:
         """Return what doing nothing has cost by now."""
@@ -94,7 +98,7 @@ class Engine:
 
     def knows(self, attempt_id: str) -> bool:
         """Say whether an attempt has arrived and is not over."""
-        return attempt_id in self._outbox.attempts
+        return attempt_id in self.attempts
 
     def healthy(self, now_s: float) -> bool:
         """Say whether the server answers at all."""
@@ -111,14 +115,12 @@ class Engine:
 
     def arrive(self, attempt_id: str, job: Job, now_s: float) -> None:
         """Begin to send a request there. Raises InvariantError if the attempt is open already."""
-        if attempt_id in self._outbox.attempts:
+        attempts, truth = self.attempts, job.truth
+        if attempt_id in attempts:
             raise InvariantError(f"attempt {attempt_id} was sent twice")
-        truth = job.truth
-        sequence = self._sequence(attempt_id, job)
-        self._outbox.attempts[attempt_id] = sequence
+        attempts[attempt_id] = sequence = self._sequence(attempt_id, job)
         there_at_s = self._way.arrives_at_s(now_s, truth.upload_bytes, truth.link_factor)
-        overhead_s = truth.service_factor * self._server.speed.request_overhead_s
-        self._agenda.note(there_at_s + overhead_s, self._enter, sequence)
+        self._agenda.note(there_at_s + truth.service_factor * self._overhead_s, self._on_enter, sequence)
 
     def occupy(self, attempt_id: str, job: Job, now_s: float) -> None:
         """Take in a request of another tenant, of which nobody here is told anything, not even that it failed."""
@@ -137,13 +139,15 @@ class Engine:
     def abort(self, attempt_id: str, kind: EndingKind, now_s: float) -> Ending:
         """Stop an attempt at once, wherever it is, and return its ending. Raises InvariantError if it is not open."""
         self._agenda.settle(now_s)
-        sequence = self._outbox.attempts.pop(attempt_id, None)
+        sequence = self.attempts.pop(attempt_id, None)
         if sequence is None:
             raise InvariantError(f"attempt {attempt_id} is not open here")
-        self._outbox.count(sequence, now_s)
-        self._processor.abort(sequence, now_s)
-        self._follow()
-        return self._outbox.abort(sequence, kind)
+        outbox, processor = self._outbox, self._processor
+        outbox.count(sequence, now_s)
+        processor.abort(sequence, now_s)
+        if processor.turn_at_s != self._turns_at_s:
+            self._follow()
+        return outbox.abort(sequence, kind)
 
     def advance(self, now_s: float) -> Report | None:
         """Move to `now_s` and return the next thing known by then; call again while `next_at_s` has come."""
@@ -158,7 +162,8 @@ class Engine:
         outage = self._outage(at_s) if self._outages else None
         if outage is None and sequence.output_tokens >= 1:
             self._processor.enter(sequence, at_s)
-            self._follow()
+            if self._processor.turn_at_s != self._turns_at_s:
+                self._follow()
         elif outage is not None:
             self._lose(sequence, at_s, outage.kind)
         else:
@@ -174,7 +179,7 @@ class Engine:
         self._follow()
         foreign = self._foreign
         for sequence in started:
-            if sequence.job.request.stream and sequence.sent_tokens == 0 and not (foreign and sequence in foreign):
+            if sequence.sent_tokens == 0 and sequence.job.request.stream and not (foreign and sequence in foreign):
                 self._outbox.start(sequence, at_s)
         for sequence in finished:
             if foreign and sequence in foreign:
@@ -213,7 +218,7 @@ class Engine:
         if turns_at_s != self._turns_at_s:
             self._turns_at_s = turns_at_s
             self._turn_number += 1
-            self._agenda.note_turn(turns_at_s, self._turn, self._turn_number)
+            self._agenda.note_turn(turns_at_s, self._on_turn, self._turn_number)
 
     def _outage(self, at_s: float) -> Outage | None:
         for outage in self._outages:

@@ -44,7 +44,8 @@ class Pipe:
 
     def drain(self, began_at_s: float, ended_at_s: float, all_bytes: float, last_bytes: float) -> float:
         """Queue bytes that came over a time; return when all are through, the last of which come at its end."""
-        return max(self.send(began_at_s, all_bytes), self.soonest(ended_at_s, last_bytes))
+        all_at_s, last_at_s = self.send(began_at_s, all_bytes), self.soonest(ended_at_s, last_bytes)
+        return all_at_s if all_at_s > last_at_s else last_at_s
 
     def _through_at_s(self, at_s: float, left_bytes: float) -> float:
         while True:

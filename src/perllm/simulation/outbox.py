@@ -12,12 +12,12 @@ from perllm.domain.server import Link
 from perllm.simulation.agenda import Agenda, Report
 from perllm.simulation.link import Way
 from perllm.simulation.processor import Processor
-from perllm.simulation.replies import last_bytes, reply_bytes
+from perllm.simulation.replies import reply_bytes
 from perllm.simulation.sequence import Place, Sequence
 
 FIRST_TOKEN = Progress(stage=Stage.FIRST_TOKEN, tokens=1)
 
-_WRITING, _CLOSED = Place.WRITING, Place.CLOSED
+_WRITING, _REPLYING, _CLOSED = Place.WRITING, Place.REPLYING, Place.CLOSED
 _COMPLETED, _FAILED, _MODELLED = EndingKind.COMPLETED, EndingKind.FAILED, EnergyMethod.MODELLED
 
 
@@ -42,29 +42,41 @@ class Outbox:
         sequence.sent_tokens = 1
         known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
         self._agenda.note(known_at_s, self._tell, (sequence, FIRST_TOKEN))
-        self._look_later(sequence)
+        if self.report_every_s < inf:
+            self._look_later(sequence)
 
     def finish(self, sequence: Sequence, at_s: float) -> None:
         """An answer's last token leaves the engine."""
         job, tokens = sequence.job, sequence.output_tokens
+        truth, stream = job.truth, job.request.stream
+        whole_bytes = reply_bytes(job, tokens)
+        # When the last token is there, one event must still cross the link, or the whole body.
+        last_bytes = truth.token_bytes if stream else whole_bytes
         known_at_s = self._way.drained_at_s(
-            sequence.first_at_s if job.request.stream else at_s,
+            sequence.first_at_s if stream else at_s,
             at_s,
-            reply_bytes(job, tokens),
-            last_bytes(job, tokens),
-            job.truth.link_factor,
+            whole_bytes,
+            last_bytes,
+            truth.link_factor,
         )
-        usage = Usage(prompt_tokens=job.truth.prompt_tokens, output_tokens=tokens, cached_tokens=sequence.cached_tokens)
-        self._agenda.note(known_at_s, self._tell, (sequence, self._ending(sequence, _COMPLETED, tokens, usage)))
+        ending = Ending(
+            kind=_COMPLETED,
+            usage=Usage(prompt_tokens=truth.prompt_tokens, output_tokens=tokens, cached_tokens=sequence.cached_tokens),
+            output_tokens=tokens,
+            transmit_j=transmit_j(self._link, truth.upload_bytes + whole_bytes),
+            infer_j=sequence.infer_j,
+            energy_method=_MODELLED,
+        )
+        self._agenda.note(known_at_s, self._end, (sequence, ending))
 
     def fail(self, sequence: Sequence, at_s: float, *, blame_server: bool = True) -> None:
         """The engine gives an attempt up."""
         truth = sequence.job.truth
         if self.report_every_s == inf and sequence.sent_tokens:
             sequence.sent_tokens = sequence.written
-        ending = self._ending(sequence, _FAILED, sequence.sent_tokens, blame_server=blame_server)
+        ending = self._unfinished(sequence, _FAILED, sequence.sent_tokens, blame_server=blame_server)
         known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
-        self._agenda.note(known_at_s, self._tell, (sequence, ending))
+        self._agenda.note(known_at_s, self._end, (sequence, ending))
 
     def count(self, sequence: Sequence, now_s: float) -> None:
         """Count the tokens of a stream that nobody was told of and that have come through the link by now."""
@@ -78,22 +90,27 @@ class Outbox:
     def abort(self, sequence: Sequence, kind: EndingKind) -> Ending:
         """Close an attempt that is not waited for any more; what has come through the link has come."""
         sequence.place = _CLOSED
-        ending = self._ending(sequence, kind, sequence.seen_tokens)
+        ending = self._unfinished(sequence, kind, sequence.seen_tokens)
         self.transmit_j += ending.transmit_j
         return ending
 
-    def _tell(self, at_s: float, news: tuple[Sequence, Progress | Ending]) -> Report | None:
-        """Something of an attempt has come back over the link."""
-        sequence, event = news
+    def _tell(self, at_s: float, news: tuple[Sequence, Progress]) -> Report | None:
+        """Tokens of an attempt have come back over the link."""
+        sequence, progress = news
         if sequence.place is _CLOSED:
             return None
-        if isinstance(event, Progress):
-            sequence.seen_tokens = event.tokens
-        else:
-            sequence.place = _CLOSED
-            self.transmit_j += event.transmit_j
-            del self.attempts[sequence.attempt_id]
-        return Report(at_s, sequence.attempt_id, event)
+        sequence.seen_tokens = progress.tokens
+        return Report(at_s, sequence.attempt_id, progress)
+
+    def _end(self, at_s: float, news: tuple[Sequence, Ending]) -> Report | None:
+        """The end of an attempt has come back over the link."""
+        sequence, ending = news
+        if sequence.place is _CLOSED:
+            return None
+        sequence.place = _CLOSED
+        self.transmit_j += ending.transmit_j
+        del self.attempts[sequence.attempt_id]
+        return Report(at_s, sequence.attempt_id, ending)
 
     def _look(self, at_s: float, sequence: Sequence) -> None:
         """Report how far a stream has come."""
@@ -105,7 +122,7 @@ class Outbox:
                 known_at_s = self._way.returns_at_s(at_s, truth.token_bytes, truth.link_factor)
                 known_at_s = max(known_at_s, self._come_at_s(sequence, tokens))
                 self._agenda.note(known_at_s, self._tell, (sequence, Progress(stage=Stage.TOKENS, tokens=tokens)))
-        if sequence.place is not _CLOSED and sequence.place is not Place.REPLYING:
+        if sequence.place is not _CLOSED and sequence.place is not _REPLYING:
             self._look_later(sequence)
 
     def _come_at_s(self, sequence: Sequence, tokens: int) -> float:
@@ -114,31 +131,19 @@ class Outbox:
         return self._way.returns_at_s(sequence.first_at_s, truth.token_bytes * tokens, truth.link_factor)
 
     def _look_later(self, sequence: Sequence) -> None:
-        if self.report_every_s == inf:
-            return
         sequence.looks += 1
         self._agenda.note(sequence.first_at_s + sequence.looks * self.report_every_s, self._look, sequence)
 
-    def _ending(
-        self,
-        sequence: Sequence,
-        kind: EndingKind,
-        tokens: int,
-        usage: Usage | None = None,
-        *,
-        blame_server: bool = True,
-    ) -> Ending:
+    def _unfinished(self, sequence: Sequence, kind: EndingKind, tokens: int, *, blame_server: bool = True) -> Ending:
         job = sequence.job
         # A plain answer comes whole or not at all; of a stream, what has been sent has been sent.
-        answered = usage is not None or job.request.stream
-        way_bytes = job.truth.upload_bytes + (reply_bytes(job, tokens) if answered else 0.0)
+        sent_bytes = job.truth.token_bytes * tokens if job.request.stream else 0.0
         return Ending(
             kind=kind,
-            usage=usage,
             output_tokens=tokens,
             retryable=kind is _FAILED and tokens == 0,
             blame_server=blame_server,
-            transmit_j=transmit_j(self._link, way_bytes),
+            transmit_j=transmit_j(self._link, job.truth.upload_bytes + sent_bytes),
             infer_j=sequence.infer_j,
             energy_method=_MODELLED,
         )

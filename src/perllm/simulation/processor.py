@@ -7,18 +7,19 @@ from collections.abc import Callable
 from math import inf
 
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
-from perllm.costs.time import attention_pairs, busy_s
+from perllm.costs.time import busy_s
 from perllm.domain.profile import Batching
 from perllm.domain.server import Server
-from perllm.simulation.batch import Batch, Portion
+from perllm.simulation.batch import Batch
+from perllm.simulation.portion import Portion, cut_off
 from perllm.simulation.prefix_cache import PrefixCache
 from perllm.simulation.rest import Repose
 from perllm.simulation.sequence import Place, Sequence
 
 Pace = Callable[[float], float]
 
-# More tokens than any prompt has.
-_ENDLESS = 1 << 62
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_WAITING, _READING, _WRITING, _REPLYING = Place.WAITING, Place.READING, Place.WRITING, Place.REPLYING
 
 
 def steady(at_s: float) -> float:
@@ -36,13 +37,14 @@ class Processor:
 
     __slots__ = (
         "_batch", "_chunked", "_kv_tokens", "_pace", "_portion_tokens", "_prefixes", "_readers", "_reading_tokens",
-        "_reading_w", "_repose", "_server", "_since_s", "_slots", "_waiting", "_watts", "_writing_w", "reading_j",
-        "turn_at_s",
+        "_reading_w", "_repose", "_server", "_since_s", "_slots", "_step_tokens", "_waiting", "_watts", "_writing_w",
+        "reading_j", "turn_at_s",
     )  # fmt: skip
 
     def __init__(self, server: Server, repose: Repose, pace: Pace = steady) -> None:
         self._server = server
         self._slots = server.slots
+        self._step_tokens = server.step_tokens
         self._kv_tokens = server.kv_tokens
         self._pace = pace
         self._chunked = server.batching is Batching.CHUNKED
@@ -79,11 +81,11 @@ class Processor:
 
     def tokens(self, sequence: Sequence, at_s: float) -> int:
         """Count the tokens a sequence has by now."""
-        return self._batch.tokens(sequence, at_s) if sequence.place is Place.WRITING else sequence.written
+        return self._batch.tokens(sequence, at_s) if sequence.place is _WRITING else sequence.written
 
     def enter(self, sequence: Sequence, at_s: float) -> None:
         """Take in a request."""
-        sequence.place = Place.WAITING
+        sequence.place = _WAITING
         self._waiting.append(sequence)
         if self.turn_at_s == inf:
             wake_s = self._repose.wake(at_s)
@@ -111,24 +113,22 @@ class Processor:
             if sequence.written >= sequence.output_tokens:
                 finished.append(sequence)
             else:
-                sequence.place = Place.WRITING
+                sequence.place = _WRITING
                 self._batch.join(sequence, at_s)
         for sequence in finished:
-            sequence.place = Place.REPLYING
+            sequence.place = _REPLYING
         self._proceed(at_s)
         return started, finished
 
     def abort(self, sequence: Sequence, at_s: float) -> None:
         """Drop a sequence at once, wherever it is."""
-        match sequence.place:
-            case Place.WAITING:
-                self._drop_waiting(sequence, at_s)
-            case Place.READING:
-                self._drop_reader(sequence, at_s)
-            case Place.WRITING:
-                self._drop_writer(sequence, at_s)
-            case _:
-                pass
+        place = sequence.place
+        if place is _WAITING:
+            self._drop_waiting(sequence, at_s)
+        elif place is _READING:
+            self._drop_reader(sequence, at_s)
+        elif place is _WRITING:
+            self._drop_writer(sequence, at_s)
 
     def clear(self, at_s: float) -> list[Sequence]:
         """Drop everything at once and return it, in the order of arrival."""
@@ -165,8 +165,9 @@ class Processor:
 
     def _admit(self) -> None:
         """Let waiting prompts in while there is room."""
-        while self._waiting and self._fits(self._waiting[0]):
-            sequence = self._waiting.popleft()
+        waiting = self._waiting
+        while waiting and self._fits(waiting[0]):
+            sequence = waiting.popleft()
             if self._prefixes is not None:
                 sequence.to_read = self._unread(sequence)
                 sequence.known = sequence.context_tokens - sequence.to_read
@@ -174,7 +175,7 @@ class Processor:
                 # Later readings find what this very request has left there.
                 if not sequence.written:
                     sequence.cached_tokens = sequence.known
-            sequence.place = Place.READING
+            sequence.place = _READING
             self._readers.append(sequence)
             self._reading_tokens += sequence.context_tokens
 
@@ -187,7 +188,7 @@ class Processor:
             return False
         if self._chunked or not readers:
             return True
-        return self._unread(sequence) + sum(reader.to_read for reader in readers) <= self._server.step_tokens
+        return self._unread(sequence) + sum(reader.to_read for reader in readers) <= self._step_tokens
 
     def _unread(self, sequence: Sequence) -> int:
         """Count what must be read of a prompt that waits."""
@@ -199,27 +200,16 @@ class Processor:
     def _read(self, at_s: float) -> None:
         """Begin the next step that reads."""
         if self._chunked:
-            portion = self._cut_off(max(self._server.step_tokens - self._batch.size, 1))
-            self._watts = self._batch.write_beside(at_s, self._pace(at_s), portion)
-            self.turn_at_s = self._batch.turn_at_s
+            batch = self._batch
+            room_tokens = self._step_tokens - batch.size
+            portion = cut_off(self._readers, room_tokens if room_tokens > 1 else 1)
+            self._watts = batch.write_beside(at_s, self._pace(at_s), portion)
+            self.turn_at_s = batch.turn_at_s
         else:
-            self._watts = self._read_apart(at_s, self._cut_off(_ENDLESS))
+            portion = cut_off(self._readers)
+            self._watts = self._read_apart(at_s, portion)
+        self._portion_tokens = portion.tokens
         self._since_s = at_s
-
-    def _cut_off(self, room: int) -> Portion:
-        """Cut off what the next step reads of each prompt, and add it up."""
-        tokens, pairs, factors, count = 0, 0.0, 0.0, 0
-        for reader in self._readers:
-            portion = reader.to_read if reader.to_read < room else room
-            reader.portion = portion
-            if portion:
-                room -= portion
-                tokens += portion
-                pairs += attention_pairs(portion, reader.known)
-                factors += reader.job.truth.service_factor
-                count += 1
-        self._portion_tokens = tokens
-        return Portion(tokens, pairs, factors, count)
 
     def _read_apart(self, at_s: float, portion: Portion) -> float:
         """Begin a step that only reads; return the watts it draws."""
@@ -234,8 +224,9 @@ class Processor:
         self._charge(at_s)
         read, unread = [], []
         for reader in self._readers:
-            reader.to_read -= reader.portion
-            reader.known += reader.portion
+            portion = reader.portion
+            reader.to_read -= portion
+            reader.known += portion
             if reader.to_read:
                 unread.append(reader)
                 continue

@@ -13,7 +13,7 @@ from numpy.random import default_rng
 from perllm.accounting import Ledger
 from perllm.accounting.series import Series
 from perllm.domain.action import Actions, Cancel, CancelCause, Dispatch, Finish, SetPower
-from perllm.domain.attempt import Ending, EndingKind
+from perllm.domain.attempt import Ending, EndingKind, Progress
 from perllm.domain.counts import Counts
 from perllm.errors import InvariantError
 from perllm.journal.recording import Port, Recording, Sink
@@ -29,6 +29,13 @@ from perllm.simulation.timing import Clock, TimedScheduler
 from perllm.simulation.truthful import truthful
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
+
+# What follows the last arrival.
+_NOBODY: tuple[float, None] = (inf, None)
+
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_CLIENT_LEFT = CancelCause.CLIENT_LEFT
+_CANCELLED, _TIMED_OUT = EndingKind.CANCELLED, EndingKind.TIMED_OUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +114,8 @@ class Simulator:
         self.now_s = 0.0
         self._world = world
         self._arrivals = iter(arrivals)
-        self._arrives_at_s = inf
-        self._arriving: Job | None = None
-        self._await_arrival()
+        self._arriving: Job | None
+        self._arrives_at_s, self._arriving = next(self._arrivals, _NOBODY)
         self._leaving: list[tuple[float, str]] = []
         self._open: dict[str, Job] = {}
         self._over = 0
@@ -127,9 +133,9 @@ class Simulator:
             report = advance(until_s)
             if report is not None:
                 self.now_s, event = report.at_s, report.event
-                if isinstance(event, Ending):
+                if type(event) is Ending:
                     self._perform(brain.close(report.attempt_id, event, self.now_s))
-                elif actions := brain.progress(report.attempt_id, event, self.now_s):
+                elif isinstance(event, Progress) and (actions := brain.progress(report.attempt_id, event, self.now_s)):
                     self._perform(actions)
             else:
                 self.now_s = until_s
@@ -170,40 +176,36 @@ class Simulator:
             self._perform(self.brain.cancel(request_id, self.now_s))
 
     def _arrive(self, job: Job) -> None:
-        self._open[job.request.request_id] = job
-        if job.truth.leaves_at_s is not None:
-            heappush(self._leaving, (job.truth.leaves_at_s, job.request.request_id))
-        self._perform(self.brain.submit(job.request, self.now_s))
-        self._await_arrival()
-
-    def _await_arrival(self) -> None:
-        self._arrives_at_s, self._arriving = next(self._arrivals, (inf, None))
+        request, leaves_at_s = job.request, job.truth.leaves_at_s
+        self._open[request.request_id] = job
+        if leaves_at_s is not None:
+            heappush(self._leaving, (leaves_at_s, request.request_id))
+        self._perform(self.brain.submit(request, self.now_s))
+        self._arrives_at_s, self._arriving = next(self._arrivals, _NOBODY)
 
     def _perform(self, actions: Actions) -> None:
         """Do what the brain says, and then what it says to that."""
-        cancels: list[Cancel] = []
+        cancels: list[Cancel] | None = None
+        # Not `match`: it asks the metaclass of each struct, at four times the price.
         for action in actions:
-            match action:
-                case Dispatch():
-                    job = self._open[action.request_id]
-                    self._world.send(action.server_id, action.attempt_id, job, self.now_s)
-                case Finish():
-                    del self._open[action.outcome.request_id]
-                    self._over += 1
-                    if self._progress is not None:
-                        self._progress(self._over)
-                case Cancel():
-                    cancels.append(action)
-                case SetPower():
-                    self._world.set_power(action.server_id, action.state, self.now_s)
-                case _:
-                    pass
-        for cancel in cancels:
+            if type(action) is Dispatch:
+                job = self._open[action.request_id]
+                self._world.send(action.server_id, action.attempt_id, job, self.now_s)
+            elif type(action) is Finish:
+                del self._open[action.outcome.request_id]
+                self._over += 1
+                if self._progress is not None:
+                    self._progress(self._over)
+            elif type(action) is Cancel:
+                cancels = [*(cancels or ()), action]
+            elif type(action) is SetPower:
+                self._world.set_power(action.server_id, action.state, self.now_s)
+        for cancel in cancels or ():
             self._perform(self._stop(cancel))
 
     def _stop(self, cancel: Cancel) -> Actions:
-        left = cancel.cause is CancelCause.CLIENT_LEFT
-        kind = EndingKind.CANCELLED if left else EndingKind.TIMED_OUT
+        left = cancel.cause is _CLIENT_LEFT
+        kind = _CANCELLED if left else _TIMED_OUT
         ending = self._world.abort(cancel.attempt_id, kind, self.now_s)
         return self.brain.close(cancel.attempt_id, ending, self.now_s)
 

@@ -79,7 +79,7 @@ class World:
     def abort(self, attempt_id: str, kind: EndingKind, now_s: float) -> Ending:
         """Stop an attempt at once and return its ending. Raises InvariantError where it is not open anywhere."""
         for engine in self._engines.values():
-            if engine.knows(attempt_id):
+            if attempt_id in engine.attempts:
                 return engine.abort(attempt_id, kind, now_s)
         raise InvariantError(f"attempt {attempt_id} is not open")
 

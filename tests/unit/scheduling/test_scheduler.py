@@ -42,7 +42,7 @@ def test_a_request_goes_to_the_server_that_needs_the_least_energy() -> None:
 
 
 def test_a_request_the_edge_cannot_finish_in_time_goes_to_the_cloud() -> None:
-    brain = scheduler()
+    brain = scheduler(policy="cs-ucb:dial=false")
 
     dispatch = dispatch_of(brain.submit(request(requirement=Requirement(total_s=0.5)), 0.0))
 

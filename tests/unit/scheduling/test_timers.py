@@ -32,5 +32,25 @@ def test_memory_stays_bounded_when_every_timer_is_cancelled() -> None:
         timers.set(600.0 + number, str(number))
         timers.clear(str(number))
 
-    assert len(timers._heap) < 200
+    assert len(timers) < 200
     assert not timers._owners
+
+
+def test_memory_stays_bounded_behind_a_timer_that_lives() -> None:
+    timers = Timers()
+    timers.set(600.0, "patient")
+    for number in range(10_000):
+        timers.set(601.0 + number % 7, str(number))
+        timers.clear(str(number))
+
+    assert len(timers) < 200
+    assert ["patient"] == timers.due(1e6)
+
+
+def test_timers_that_come_out_of_order_are_due_in_order() -> None:
+    timers = Timers()
+    for at_s, owner in ((5.0, "a"), (1.0, "b"), (5.0, "c"), (3.0, "d"), (9.0, "e"), (5.0, "f")):
+        timers.set(at_s, owner)
+
+    assert ["b", "d", "a", "c", "f"] == timers.due(5.0)
+    assert 9.0 == timers.next_at_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
 from typing import ClassVar
 
 from perllm.domain.action import Outcome
@@ -24,8 +24,13 @@ ARM_WEIGHT = 1.0
 ARM_MEMORY_S = 1800.0
 ARM_MEMORY_WEIGHT = 200.0
 FADE_EVERY_S = 60.0
+# Where a snapshot keeps the prices, beside the arms of the services: no service is called nothing.
+PRICES = ""
 # What is usual of all requests follows the last hundred or so.
 USUAL_WEIGHT = 0.01
+
+# Looking a member up in its enumeration costs as much as three calls where that is done for every request.
+_FULLY = Evident.FULLY
 
 
 class Arm:
@@ -103,17 +108,26 @@ class CsUcb(Policy):
             costs_j.append(energy_j[row] * exp(arm.log_mean - arm.width * reach))
         if not self.weighs_lateness:
             return [-cost_j for cost_j in costs_j]
-        return self._with_lateness(request.service, candidates, costs_j)
+        return self._with_lateness(request, candidates, costs_j)
 
-    def _with_lateness(self, service: str, candidates: Candidates, costs_j: Sequence[float]) -> Sequence[float]:
-        """Return minus the joules of each server plus the price of the requests it would make late."""
+    def _with_lateness(self, request: Request, candidates: Candidates, costs_j: Sequence[float]) -> Sequence[float]:
+        """Return minus the joules of each server and the price of the requests it would make late.
+
+        Who will be late anyway should not be so for long: every requirement's length beyond it costs a usual request.
+        """
         if self._usual_j is None:
             self._usual_j = min(costs_j)
-        own_j = self._usual_j * self._prices[service].value
+        price, limit_s = self._prices.get(request.service), request.requirement.total_s or inf
+        own_j = self._usual_j * (FIRST if price is None else price.value)
         others_j = self._usual_j * self._price_of_others if self._harm else 0.0
-        probability, harm = candidates.in_time_probability, candidates.harm
+        probability, harm, total_s = candidates.in_time_probability, candidates.harm, candidates.total_s
         return [
-            -(cost_j + own_j * (1.0 - probability[row]) + others_j * harm[row])
+            -(
+                cost_j
+                + own_j * (1.0 - probability[row])
+                + others_j * harm[row]
+                + (self._usual_j * (total_s[row] / limit_s - 1.0) if total_s[row] > limit_s else 0.0)
+            )
             for row, cost_j in zip(candidates.feasible, costs_j, strict=True)
         ]
 
@@ -126,10 +140,10 @@ class CsUcb(Policy):
     def learn(self, lesson: Lesson) -> None:
         arm = self._arm(lesson.service, lesson.server_id)
         arm.outstanding -= 1
-        if lesson.evident is Evident.FULLY and lesson.energy_ratio is not None:
+        if lesson.evident is _FULLY and lesson.energy_ratio is not None:
             arm.energy_log.learn(log(lesson.energy_ratio), lesson.at_s)
         arm.changed()
-        if lesson.infer_j is not None and self._usual_j is not None and lesson.evident is Evident.FULLY:
+        if lesson.infer_j is not None and self._usual_j is not None and lesson.evident is _FULLY:
             self._usual_j += USUAL_WEIGHT * (lesson.infer_j + lesson.transmit_j - self._usual_j)
 
     def ended(self, outcome: Outcome) -> None:
@@ -139,13 +153,20 @@ class CsUcb(Policy):
             self._price_of_others += USUAL_WEIGHT * (price.value - self._price_of_others)
 
     def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
-        return {
+        learned = {
             service: {server_id: arm.energy_log.snapshot() for server_id, arm in arms.items()}
             for service, arms in self._arms.items()
         }
+        learned[PRICES] = {service: price.snapshot() for service, price in self._prices.items()}
+        return learned
 
     def absorb(self, arms: Mapping[str, Mapping[str, Evidence]]) -> None:
+        for service, evidence in arms.get(PRICES, {}).items():
+            if service in self._prices:
+                self._prices[service].absorb(evidence)
         for service, servers in arms.items():
+            if service == PRICES:
+                continue
             for server_id, evidence in servers.items():
                 arm = self._arm(service, server_id)
                 arm.energy_log.absorb(evidence)

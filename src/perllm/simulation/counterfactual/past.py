@@ -23,10 +23,14 @@ from perllm.journal.store import Numbered, read_numbered
 
 @dataclass(slots=True, kw_only=True)
 class Tried:
-    """One attempt. `tokens` were seen of it; without an `ending` it was still open when the journal ended."""
+    """One attempt. `tokens` were seen of it; without an `ending` it was still open when the journal ended.
+
+    `along_with` is the request whose arrival sent it, where it had been held until then.
+    """
 
     dispatch: Dispatch
     dispatched_at_s: float
+    along_with: str | None = None
     tokens: int = 0
     ended_at_s: float | None = None
     ending: Ending | None = None
@@ -127,7 +131,7 @@ class _Reader:
                 self.fleets += 1
             case None if entry.kind is EventKind.CANCEL and entry.subject in self.lived:
                 self.lived[entry.subject].left_at_s = self.now_s
-        self._note(entry.actions)
+        self._note(entry.actions, entry.value.request_id if isinstance(entry.value, Request) else None)
 
     def _progress(self, attempt_id: str, progress: Progress) -> None:
         tried = self._tried.get(attempt_id)
@@ -140,12 +144,14 @@ class _Reader:
             tried.tokens = max(tried.tokens, ending.output_tokens)
             tried.ending, tried.ended_at_s = ending, self.now_s
 
-    def _note(self, actions: Actions) -> None:
+    def _note(self, actions: Actions, arrived: str | None) -> None:
         for action in actions:
             match action:
                 case Dispatch() if action.request_id in self.lived:
                     # Explanations are many times the rest.
-                    tried = Tried(dispatch=replace(action, explanation=None), dispatched_at_s=self.now_s)
+                    dispatch = replace(action, explanation=None)
+                    along_with = None if action.request_id == arrived else arrived
+                    tried = Tried(dispatch=dispatch, dispatched_at_s=self.now_s, along_with=along_with)
                     self._tried[action.attempt_id] = tried
                     self.lived[action.request_id].tried.append(tried)
                 case Finish(outcome=outcome) if outcome.request_id in self.lived:

@@ -39,6 +39,7 @@ class Script:
         self._records: dict[str, RequestRecord] = {}
         self._open: dict[str, tuple[RequestRecord, Tried]] = {}
         self._steps: list[tuple[float, int, _Step]] = []
+        self._along: dict[str, list[_Step]] = {}
         self._numbers = count()
         self._ended: dict[Fate, int] = dict.fromkeys(Fate, 0)
 
@@ -54,12 +55,19 @@ class Script:
         record = arrived(request, service, len(self._records), now_s)
         self._records[request.request_id] = record
         for tried in lived.tried:
-            self._plan(tried.dispatched_at_s, partial(self._dispatch, record, tried))
+            step = partial(self._dispatch, record, tried)
+            if tried.along_with is None:
+                self._plan(tried.dispatched_at_s, step)
+            else:
+                self._along.setdefault(tried.along_with, []).append(step)
             if not tried.completed:
                 self._plan(self._end_of(tried), partial(self._stop, tried))
         if not any(tried.completed for tried in lived.tried):
             self._plan(self._end_of(lived), partial(self._give_up, record, lived.outcome))
-        return self.wake(now_s) if self._steps[0][0] <= now_s else ()
+        actions = list(self.wake(now_s)) if self._steps and self._steps[0][0] <= now_s else []
+        for step in self._along.pop(request.request_id, ()):
+            actions.extend(step(now_s))
+        return actions
 
     def wake(self, now_s: float) -> Actions:
         """Do the next thing."""

@@ -15,6 +15,8 @@ def candidates(
     outstanding: list[int] | None = None,
     slots: list[int] | None = None,
     feasible: list[int] | None = None,
+    probability: list[float] | None = None,
+    harm: list[float] | None = None,
 ) -> Candidates:
     """Return servers s0, s1, … with these joules, and what else sets a rule apart."""
     count = len(energy_j)
@@ -22,10 +24,11 @@ def candidates(
         total_s=total_s or [1.0] * count,
         first_token_s=[0.1] * count,
         token_s=[0.01] * count,
-        in_time_probability=[1.0] * count,
+        in_time_probability=probability or [1.0] * count,
         energy_j=energy_j,
         outstanding=outstanding or [0] * count,
         violations=[None] * count,
         feasible=list(range(count)) if feasible is None else feasible,
+        harm=harm or [0.0] * count,
         servers=[replace(EDGE, server_id=f"s{number}", slots=size) for number, size in enumerate(slots or [2] * count)],
     )

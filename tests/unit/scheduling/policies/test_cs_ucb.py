@@ -6,10 +6,12 @@ from math import exp, log, sqrt
 
 import pytest
 
+from perllm.domain.service import Service
 from perllm.scheduling.policies.cs_ucb import ARM_SD, DELTA, CsUcb
 from perllm.scheduling.policy import Evident, Lesson
 from tests.unit.scheduling.builders import request
 from tests.unit.scheduling.policies.candidates import candidates
+from tests.unit.scheduling.policies.outcomes import IN_TIME, late
 
 
 def lesson(server_id: str, ratio: float | None, evident: Evident = Evident.FULLY) -> Lesson:
@@ -84,7 +86,57 @@ def test_what_was_learned_survives_a_restart() -> None:
     policy, heir = CsUcb(), CsUcb()
     policy.chose(request(), "s0", 0.0)
     policy.learn(lesson("s0", 3.0))
+    for each in (policy, heir):
+        each.meet([Service(name="chat")])
+    ended(policy, 5, in_time=False)
 
     heir.absorb(policy.snapshot())
 
     assert policy.snapshot() == heir.snapshot()
+
+
+def ended(policy: CsUcb, times: int, *, in_time: bool) -> None:
+    for _ in range(times):
+        policy.ended(IN_TIME if in_time else late(9.0))
+
+
+def test_lateness_costs_its_price_in_usual_requests() -> None:
+    """No bounds: 10 J surely in time against 4 J that are late once in ten; a miss costs 20 usual requests of 4 J."""
+    policy = CsUcb(bounds=False)
+
+    sure, cheap = policy.score(request(), candidates([10.0, 4.0], probability=[1.0, 0.9]), 0.0)
+
+    assert pytest.approx(-10.0) == sure
+    assert pytest.approx(-(4.0 + 0.1 * 20.0 * 4.0)) == cheap
+
+
+def test_a_server_is_charged_for_those_it_would_make_late() -> None:
+    policy, careless = CsUcb(bounds=False), CsUcb(bounds=False, harm=False)
+    crowded = candidates([5.0, 5.0], harm=[0.5, 0.0])
+
+    assert [pytest.approx(-(5.0 + 0.5 * 20.0 * 5.0)), pytest.approx(-5.0)] == list(
+        policy.score(request(), crowded, 0.0)
+    )
+    assert [-5.0, -5.0] == list(careless.score(request(), crowded, 0.0))
+
+
+def test_a_service_that_is_always_in_time_dares_more_and_one_that_is_not_pays_more() -> None:
+    def prefers(policy: CsUcb) -> int:
+        scores = list(policy.score(request(), candidates([10.0, 4.0], probability=[1.0, 0.9]), 0.0))
+        return scores.index(max(scores))
+
+    good, bad = CsUcb(bounds=False), CsUcb(bounds=False)
+    for policy in (good, bad):
+        policy.meet([Service(name="chat", attainment=0.9)])
+        prefers(policy)
+    ended(good, 200, in_time=True)
+    ended(bad, 30, in_time=False)
+
+    assert (1, 0) == (prefers(good), prefers(bad))
+
+
+def test_without_the_dial_the_requirement_is_a_filter_again() -> None:
+    policy = CsUcb(dial=False)
+
+    assert policy.minds_time
+    assert not policy.weighs_lateness
