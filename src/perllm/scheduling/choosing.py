@@ -83,7 +83,7 @@ class Chooser:
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
-        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time)
+        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time, foresight=policy.foresight)
         self._servers = tuple(state.server for state in states)
         self._unknown = (nan,) * len(states)
         self._explains = settings.explain
@@ -161,7 +161,7 @@ class Chooser:
         for row in case.full:
             if candidates.in_time_probability[row] >= confidence:
                 first_s, token_s = candidates.first_token_s[row], candidates.token_s[row]
-                time_sd = self._states[row].time_sd
+                time_sd = self._states[row].time_sd if self._policy.foresight is None else 0.0
                 total_s = confident_total_s(need, z, time_sd, first_s, token_s)
                 spare_s = min(need.budget_s - total_s, need.first_token_budget_s - first_s * exp(z * time_sd))
                 longest_s = max(longest_s, spare_s)

@@ -13,6 +13,7 @@ from perllm.domain.request import Request
 from perllm.domain.server import Server
 from perllm.domain.service import Service
 from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.foresight import Foresight
 from perllm.scheduling.learned import Evidence
 
 
@@ -59,7 +60,8 @@ class Policy:
     not expected to be in time are no candidates (C1). Rules that operators use today do neither.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
     learns nothing from how they were met (`energy_ratio`), so that nothing need be predicted unless somebody wants an
-    explanation. `rng` is where all its chance comes from; the scheduler gives it before anything is scored.
+    explanation. `rng` is where all its chance comes from; the scheduler gives it before anything is scored. One with
+    `foresight` is offered what that says instead of estimates.
     """
 
     name: ClassVar[str]
@@ -69,6 +71,7 @@ class Policy:
     blind: ClassVar[bool] = False
 
     rng: np.random.Generator
+    foresight: Foresight | None = None
 
     def draw_from(self, rng: np.random.Generator) -> None:
         """Take the generator of its own that a scheduler has for it: ties are broken with another."""

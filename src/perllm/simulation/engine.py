@@ -9,6 +9,7 @@ from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.server import Server
 from perllm.errors import InvariantError
 from perllm.simulation.agenda import Agenda, Report
+from perllm.simulation.foreseen import Foreseen, foresee
 from perllm.simulation.job import Job
 from perllm.simulation.link import Way, way_of
 from perllm.simulation.outbox import Outbox
@@ -104,6 +105,12 @@ class Engine:
         """Return how long it would take to begin with a request that arrives now: a machine at rest must wake."""
         return self._processor.ready_in_s(now_s)
 
+    def foresee(self, job: Job, now_s: float) -> Foreseen:
+        """Return what a request would take here if nothing else came and the link kept its steady rate."""
+        newcomer = Sequence("", self._number + 1, job, max(self._tokens_of(job), 1))
+        coming = [each for each in self._outbox.attempts.values() if each.place is _UPLOADING]
+        return foresee(self._server, self._processor, coming, newcomer, now_s)
+
     def sleep(self, now_s: float) -> None:
         """Go to the deepest rest at once, if there is nothing to do."""
         if not self._processor.busy:
@@ -117,8 +124,8 @@ class Engine:
         sequence = self._sequence(attempt_id, job)
         self._outbox.attempts[attempt_id] = sequence
         there_at_s = self._way.arrives_at_s(now_s, truth.upload_bytes, truth.link_factor)
-        overhead_s = truth.service_factor * self._server.speed.request_overhead_s
-        self._agenda.note(there_at_s + overhead_s, self._enter, sequence)
+        sequence.enters_at_s = there_at_s + truth.service_factor * self._server.speed.request_overhead_s
+        self._agenda.note(sequence.enters_at_s, self._enter, sequence)
 
     def occupy(self, attempt_id: str, job: Job, now_s: float) -> None:
         """Take in a request of another tenant, of which nobody here is told anything, not even that it failed."""
@@ -201,8 +208,11 @@ class Engine:
     def _sequence(self, attempt_id: str, job: Job) -> Sequence:
         """Make the record of an attempt. An answer ends where the context does, which may leave no room for one."""
         self._number += 1
+        return Sequence(attempt_id, self._number, job, self._tokens_of(job))
+
+    def _tokens_of(self, job: Job) -> int:
         room_tokens = self._context_tokens - job.truth.prompt_tokens
-        return Sequence(attempt_id, self._number, job, max(min(job.truth.output_tokens, room_tokens), 0))
+        return max(min(job.truth.output_tokens, room_tokens), 0)
 
     def _follow(self) -> None:
         """Note the end of what the engine does now."""

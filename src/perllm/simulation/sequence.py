@@ -24,12 +24,12 @@ class Sequence:
     `number` orders the attempts of an engine by when they were sent. `to_read` tokens must still be read behind
     `known` ones that are in the cache, `written` have been written when it last stood still. `steps_before` is the
     batch's count of steps at which it would have written none, `level_j` its meter's level when it joined.
-    `sent_tokens` have left the engine, `seen_tokens` have come through the link.
+    It `enters_at_s` its engine. `sent_tokens` have left the engine, `seen_tokens` have come through the link.
     """
 
     __slots__ = (
-        "attempt_id", "cached_tokens", "first_at_s", "infer_j", "job", "known", "level_j", "looks", "number",
-        "output_tokens", "place", "seen_tokens", "sent_tokens", "steps_before", "to_read", "written",
+        "attempt_id", "cached_tokens", "enters_at_s", "first_at_s", "infer_j", "job", "known", "level_j", "looks",
+        "number", "output_tokens", "place", "seen_tokens", "sent_tokens", "steps_before", "to_read", "written",
     )  # fmt: skip
 
     def __init__(self, attempt_id: str, number: int, job: Job, output_tokens: int) -> None:
@@ -45,6 +45,7 @@ class Sequence:
         self.cached_tokens = 0
         self.written = 0
         self.steps_before = 0
+        self.enters_at_s = 0.0
         self.first_at_s = 0.0
         self.looks = 0
         self.sent_tokens = 0
