@@ -13,7 +13,7 @@ from perllm.scheduling.need import Need
 class Foresight(Protocol):
     """Replaces beliefs by something better before any constraint is judged; what it says is taken as certain."""
 
-    def need(self, request: Request, need: Need) -> Need:
+    def need(self, request: Request, need: Need, now_s: float) -> Need:
         """Return what the request really needs."""
 
     def candidates(

@@ -13,12 +13,21 @@ from perllm.simulation.processor import Processor
 from perllm.simulation.sequence import Sequence
 
 
+class Delayed(NamedTuple):
+    """A sequence that is there already, and when it would have its last token without the newcomer and with it."""
+
+    sequence: Sequence
+    without_at_s: float
+    with_at_s: float
+
+
 class Rehearsed(NamedTuple):
-    """When a sequence had its first and its last token inside the engine, and the joules it added to what is drawn."""
+    """When a newcomer had its first and its last token inside the engine, the joules it added, and whom it delayed."""
 
     first_at_s: float
     ended_at_s: float
     marginal_j: float
+    delayed: list[Delayed]
 
 
 def rehearse(processor: Processor, coming: Iterable[Sequence], newcomer: Sequence) -> Rehearsed:
@@ -28,14 +37,19 @@ def rehearse(processor: Processor, coming: Iterable[Sequence], newcomer: Sequenc
     """
     others = list(coming)
     with_it, without = _fork(processor), _fork(processor)
-    first_at_s, ended_at_s = _play(with_it, [*others, newcomer], newcomer.number)
-    _play(without, others, newcomer.number)
-    return Rehearsed(first_at_s, ended_at_s, with_it.spent_j - without.spent_j)
+    first_at_s, ends = _play(with_it, [*others, newcomer], newcomer.number)
+    _, earlier = _play(without, others, newcomer.number)
+    delayed = [
+        Delayed(sequence, at_s, ends[number][0])
+        for number, (at_s, sequence) in earlier.items()
+        if ends[number][0] > at_s
+    ]
+    return Rehearsed(first_at_s, ends[newcomer.number][0], with_it.spent_j - without.spent_j, delayed)
 
 
-def _play(fork: Processor, arrivals: list[Sequence], number: int) -> tuple[float, float]:
-    """Work until nothing is left; return when the sequence with this number had its first token and its last."""
-    first_at_s = ended_at_s = inf
+def _play(fork: Processor, arrivals: list[Sequence], number: int) -> tuple[float, dict[int, tuple[float, Sequence]]]:
+    """Work until nothing is left; return when the sequence with this number had a first token, and all had a last."""
+    first_at_s, ends = inf, dict[int, tuple[float, Sequence]]()
     coming = deque(copy(each) for each in sorted(arrivals, key=lambda each: (each.enters_at_s, each.number)))
     while coming or fork.turn_at_s < inf:
         at_s = fork.turn_at_s
@@ -46,9 +60,9 @@ def _play(fork: Processor, arrivals: list[Sequence], number: int) -> tuple[float
         started, finished = fork.turn()
         if first_at_s == inf and any(each.number == number for each in started):
             first_at_s = at_s
-        if any(each.number == number for each in finished):
-            ended_at_s = at_s
-    return first_at_s, ended_at_s
+        for each in finished:
+            ends[each.number] = at_s, each
+    return first_at_s, ends
 
 
 def _fork(processor: Processor) -> Processor:

@@ -13,7 +13,7 @@ from perllm.domain.server import Server
 from perllm.simulation.engine import Engine
 from perllm.simulation.foreseen import Foreseen
 from perllm.simulation.job import Job
-from tests.unit.simulation.machines import SERVER, exactly, job, reports
+from tests.unit.simulation.machines import SERVER, exactly, instants, job, reports
 
 # Five for four slots, so that one waits, and two that are still on their way when the sixth is asked for.
 SENT_AT_S = (0.0, 0.3, 0.31, 0.9, 1.198, 1.1995)
@@ -34,7 +34,7 @@ def busy(server: Server, sent_at_s: tuple[float, ...] = SENT_AT_S) -> Engine:
         while engine.next_at_s <= at_s:
             engine.advance(engine.next_at_s)
         each = job(60 + 40 * number, 20 + 13 * number, service_factor=1.0 + 0.05 * number, blocks=(1, number))
-        engine.arrive(f"a{number}", each, at_s)
+        engine.arrive(f"a{number}", replace(each, request=replace(each.request, request_id=f"a{number}")), at_s)
     while engine.next_at_s <= ASKED_AT_S:
         engine.advance(engine.next_at_s)
     return engine
@@ -48,7 +48,7 @@ def lived(engine: Engine, newcomer: Job) -> Foreseen:
         for report in reversed(reports(engine))
         if report.attempt_id == "new"
     }
-    return Foreseen(known[Ending], known.get(Progress, known[Ending]), engine.infer_j + engine.transmit_j)
+    return Foreseen(known[Ending], known.get(Progress, known[Ending]), engine.infer_j + engine.transmit_j, [])
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -65,6 +65,23 @@ def test_what_is_foreseen_comes_true(server: Server, sent_at_s: tuple[float, ...
     assert exactly(real.total_s) == foreseen.total_s
     assert exactly(real.first_token_s) == foreseen.first_token_s
     assert pytest.approx(real.energy_j - alone.infer_j - alone.transmit_j, rel=1e-9) == foreseen.energy_j
+
+
+@pytest.mark.parametrize("server", MACHINES.values(), ids=MACHINES.keys())
+def test_whoever_is_delayed_is_foreseen_to_be_and_nobody_else(server: Server) -> None:
+    newcomer, engine = job(150, 40, blocks=(1, 9)), busy(server)
+    foreseen = {delay.request_id: delay for delay in engine.foresee(newcomer, ASKED_AT_S).delays}
+    without = instants(reports(engine), Ending)
+    engine = busy(server)
+    engine.arrive("new", newcomer, ASKED_AT_S)
+    with_it = instants(reports(engine), Ending)
+
+    later = {name for name, at_s in without.items() if with_it[name] > at_s + 1e-9}
+    assert later
+    assert later == {name for name, delay in foreseen.items() if delay.with_at_s > delay.without_at_s + 1e-9}
+    for name in later:
+        assert exactly(without[name]) == foreseen[name].without_at_s
+        assert exactly(with_it[name]) == foreseen[name].with_at_s
 
 
 @pytest.mark.parametrize("server", MACHINES.values(), ids=MACHINES.keys())

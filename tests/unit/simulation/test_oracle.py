@@ -101,15 +101,26 @@ def test_the_hopeless_are_refused_at_once_and_nobody_else() -> None:
     assert 40 - requests["refused"] == requests["completed"] == requests["in_time"] > 0
 
 
-@pytest.mark.parametrize("policy", ["oracle-greedy", "oracle-greedy+hold"])
+@pytest.mark.parametrize("policy", ["oracle-greedy", "oracle-greedy+hold:spares=true"])
 def test_the_same_seed_gives_the_same_decisions_under_load(policy: str) -> None:
     one, other = (said(scenario(policy=policy, rate_per_s=30.0, requests=100))[1] for _ in range(2))
 
     assert encoded(one) == encoded(other)
 
 
+def test_one_that_spares_makes_nobody_late_who_is_in_time_without() -> None:
+    greedy, sparing = (
+        said(scenario(**{**HURRIED, "policy": policy}, rate_per_s=4.0, requests=200, load=STAYING))[0]["requests"]
+        for policy in ("oracle-greedy", "oracle-greedy:spares=true")
+    )
+
+    assert greedy["in_time"] < sparing["in_time"]
+
+
 def test_with_hold_requests_wait_here_for_room_instead_of_in_the_engines() -> None:
-    pushed, held = (said(scenario(policy=f"oracle-greedy{way}", rate_per_s=60.0, requests=120))[1] for way in ("", "+hold"))
+    pushed, held = (
+        said(scenario(policy=f"oracle-greedy{way}", rate_per_s=60.0, requests=120))[1] for way in ("", "+hold")
+    )
 
     def waited(entries: list[Entry]) -> bool:
         return any(entry.kind is EventKind.SUBMIT and not entry.actions for entry in entries)
