@@ -107,7 +107,10 @@ class Engine:
 
     def foresee(self, job: Job, now_s: float) -> Foreseen:
         """Return what a request would take here if nothing else came and the link kept its steady rate."""
-        newcomer = Sequence("", self._number + 1, job, max(self._tokens_of(job), 1))
+        newcomer = self._sequence("", job)
+        # Nothing was sent: the next one that is takes this number.
+        self._number -= 1
+        newcomer.output_tokens = max(newcomer.output_tokens, 1)
         coming = [each for each in self._outbox.attempts.values() if each.place is _UPLOADING]
         return foresee(self._server, self._processor, coming, newcomer, now_s)
 
@@ -207,12 +210,12 @@ class Engine:
 
     def _sequence(self, attempt_id: str, job: Job) -> Sequence:
         """Make the record of an attempt. An answer ends where the context does, which may leave no room for one."""
-        self._number += 1
-        return Sequence(attempt_id, self._number, job, self._tokens_of(job))
-
-    def _tokens_of(self, job: Job) -> int:
-        room_tokens = self._context_tokens - job.truth.prompt_tokens
-        return max(min(job.truth.output_tokens, room_tokens), 0)
+        self._number = number = self._number + 1
+        prompt_tokens, tokens = job.truth.prompt_tokens, job.truth.output_tokens
+        room_tokens = self._context_tokens - prompt_tokens
+        if tokens > room_tokens:
+            tokens = room_tokens if room_tokens > 0 else 0
+        return Sequence(attempt_id, number, job, tokens, prompt_tokens, prompt_tokens)
 
     def _follow(self) -> None:
         """Note the end of what the engine does now."""
