@@ -10,8 +10,8 @@ import typer
 
 from perllm.cli.output import show, table, write_json
 from perllm.scheduling.contender import Value, options_of, written
-from perllm.scheduling.policies import REGISTRY
 from perllm.scheduling.policy import Policy
+from perllm.simulation.contenders import SIMULATED
 
 
 def policies(
@@ -24,7 +24,7 @@ def policies(
 
     Example: [bold]perllm policies[/bold]
     """
-    listed = [_described(policy) for policy in REGISTRY.values()]
+    listed = [_described(policy) for policy in SIMULATED.values()]
     if json is not None:
         write_json(listed, json)
         return

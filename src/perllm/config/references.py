@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from perllm.config.document import KeyPath
 from perllm.config.mistakes import Mistake, reference
@@ -13,7 +13,10 @@ from perllm.config.service_schema import ServiceSection
 from perllm.config.workload_rules import workload_mistakes
 from perllm.config.world_schema import DriftSection, LieSection, OutageSection, SlowdownSection, TenantSection
 from perllm.errors import ConfigError
+from perllm.scheduling.contender import Contender
 from perllm.scheduling.policies import make_policy
+from perllm.scheduling.policy import Policy
+from perllm.simulation import contenders as simulated
 
 Placed = OutageSection | SlowdownSection | DriftSection | TenantSection | LieSection
 
@@ -29,7 +32,7 @@ def scenario_mistake(file: ScenarioFile) -> Mistake | None:
 
 
 def _gateway_mistakes(file: GatewayFile) -> Iterator[Mistake]:
-    yield from _policy(file.scheduler.policy)
+    yield from _policy(file.scheduler.policy, make_policy)
     yield from _capacity(file.servers)
     engines = {model for server in file.servers.values() for model in server.models}
     for client_name, model in file.models.items():
@@ -44,7 +47,7 @@ def _gateway_mistakes(file: GatewayFile) -> Iterator[Mistake]:
 
 
 def _scenario_mistakes(file: ScenarioFile) -> Iterator[Mistake]:
-    yield from _policy(file.scheduler.policy)
+    yield from _policy(file.scheduler.policy, simulated.make_policy)
     yield from _capacity(file.servers)
     yield from _places(file.services, file.servers)
     models = {model for server in file.servers.values() for model in server.models}
@@ -74,9 +77,9 @@ def _troubles(file: ScenarioFile) -> Iterator[Mistake]:
         yield from reference(("world", "bandwidth", "places", number), "server or site", place, places)
 
 
-def _policy(contender: str) -> Iterator[Mistake]:
+def _policy(contender: str, make: Callable[[Contender | str], Policy]) -> Iterator[Mistake]:
     try:
-        make_policy(contender)
+        make(contender)
     except ConfigError as error:
         yield Mistake(path=("scheduler", "policy"), problem=error.message, remedy=error.remedy or "")
 

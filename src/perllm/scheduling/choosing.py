@@ -101,7 +101,7 @@ class Chooser:
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
         self._minds_time = policy.minds_time or policy.weighs_lateness
-        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time)
+        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time, foresight=policy.foresight)
         self._servers = tuple(state.server for state in states)
         self._unknown = (nan,) * len(states)
         self._least_context_tokens = min((state.context_tokens for state in states), default=0)

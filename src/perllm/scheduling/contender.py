@@ -87,6 +87,10 @@ def options_of(policy: type[Policy]) -> Mapping[str, Option]:
 def read_contender(text: str, known: Mapping[str, type[Policy]]) -> Contender:
     """Read a contender's text; ConfigError says what in it is wrong."""
     head, *pairs = text.split(":")
+    for word in _HOLD_OF:
+        if pairs and pairs[-1].endswith(f"+{word}"):
+            whole = ":".join([f"{head}+{word}", *pairs])
+            raise ConfigError(f"'+{word}' stands behind the name", remedy=f"Write {whole.removesuffix(f'+{word}')}.")
     name, plus, word = head.partition("+")
     policy = _policy(name, known)
     if plus and word not in _HOLD_OF:

@@ -10,6 +10,7 @@ from perllm.domain.reason import Violation
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.constraints import OWN, ROOM, STANDING, TEMPORARY, Passing, too_slow
 from perllm.scheduling.fleet import ServerState
+from perllm.scheduling.foresight import Foresight
 from perllm.scheduling.need import Need
 from perllm.scheduling.predictor import estimate_all
 from perllm.scheduling.reach import Reach
@@ -19,7 +20,7 @@ from perllm.scheduling.records import RequestRecord
 class Judgement(Struct, frozen=True, gc=False):
     """The estimates and violations of one decision.
 
-    `roomy` rows could take the request now, in time or not; `full` rows will in a while.
+    `roomy` rows could take the request now, in time or not; `full` rows will in a while. `foreseen`: the times are no estimates.
     """
 
     record: RequestRecord
@@ -28,6 +29,7 @@ class Judgement(Struct, frozen=True, gc=False):
     roomy: Sequence[int]
     full: Sequence[int]
     now_s: float
+    foreseen: bool = False
 
     @property
     def no_room(self) -> bool:
@@ -47,13 +49,16 @@ FADE_EVERY_S = 30.0
 class Judge:
     """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one."""
 
-    __slots__ = ("_fade_at_s", "_minds_time", "_room", "_servers", "_states")
+    __slots__ = ("_fade_at_s", "_foresight", "_minds_time", "_room", "_servers", "_states")
 
-    def __init__(self, states: Sequence[ServerState], *, holds: bool, minds_time: bool) -> None:
+    def __init__(
+        self, states: Sequence[ServerState], *, holds: bool, minds_time: bool, foresight: Foresight | None = None
+    ) -> None:
         self._states = states
         self._servers = tuple(state.server for state in states)
         self._room: tuple[Passing, ...] = ROOM if holds else ()
         self._minds_time = minds_time
+        self._foresight = foresight
         self._fade_at_s = 0.0
 
     def confidence(self, record: RequestRecord) -> float:
@@ -69,6 +74,8 @@ class Judge:
                 state.fade(now_s)
         candidates = estimate_all(states, need, reach.rows, now_s)
         candidates.servers = self._servers
+        if self._foresight is not None:
+            candidates = self._foresight.candidates(record.request, need, candidates, reach.rows, now_s)
         candidates.violations = violations = list(reach.violations)
         probability, first_token_s = candidates.in_time_probability, candidates.first_token_s
         roomy: list[int] = []
@@ -85,7 +92,7 @@ class Judge:
             elif violation in TEMPORARY:
                 full.append(row)
             violations[row] = violation
-        return Judgement(record, need, candidates, roomy, full, now_s)
+        return Judgement(record, need, candidates, roomy, full, now_s, self._foresight is not None)
 
     def _violation(self, record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
         """Return the first constraint that a server breaks; one that is well at a glance keeps the standing ones."""

@@ -30,7 +30,7 @@ def room_s(case: Judgement, states: Sequence[ServerState], confidence: float) ->
     for row in case.full:
         if candidates.in_time_probability[row] >= confidence:
             first_s, token_s = candidates.first_token_s[row], candidates.token_s[row]
-            time_sd = states[row].time_sd
+            time_sd = 0.0 if case.foreseen else states[row].time_sd
             total_s = confident_total_s(need, z, time_sd, first_s, token_s)
             spare_s = min(need.budget_s - total_s, need.first_token_budget_s - first_s * exp(z * time_sd))
             longest_s = max(longest_s, spare_s)

@@ -14,6 +14,7 @@ from perllm.domain.request import Request
 from perllm.domain.server import Server
 from perllm.domain.service import Service
 from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.foresight import Foresight
 from perllm.scheduling.learned import Evidence
 
 
@@ -65,7 +66,7 @@ class Policy:
     learns nothing from how they were met (`energy_ratio`), so that nothing need be predicted unless somebody wants an
     explanation; it cannot defer. `batches`: what it defers it may release together, so that whenever one request goes
     the others are asked again. `rng` is where all its chance comes from; the scheduler gives it before anything is
-    scored.
+    scored. One with `foresight` is offered what that says instead of estimates.
     """
 
     name: ClassVar[str]
@@ -78,6 +79,7 @@ class Policy:
     batches: ClassVar[bool] = False
 
     rng: np.random.Generator
+    foresight: Foresight | None = None
 
     def draw_from(self, rng: np.random.Generator) -> None:
         """Take the generator of its own that a scheduler has for it: ties are broken with another."""

@@ -91,7 +91,8 @@ class View:
 
     def need(self, record: RequestRecord, now_s: float) -> Need:
         """Return what a request needs from now on."""
-        return need_of(record, self._lengths[record.service.name], now_s)
+        need, foresight = need_of(record, self._lengths[record.service.name], now_s), self.policy.foresight
+        return need if foresight is None else foresight.need(record.request, need, now_s)
 
     def glance(self, record: RequestRecord, now_s: float) -> int | None:
         """Decide for one request without predicting anything, where that is enough: return the server's row."""

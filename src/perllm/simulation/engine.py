@@ -9,6 +9,7 @@ from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.server import Server
 from perllm.errors import InvariantError
 from perllm.simulation.agenda import Agenda, Report
+from perllm.simulation.foreseen import Foreseen, foresee
 from perllm.simulation.job import Job
 from perllm.simulation.link import Way, way_of
 from perllm.simulation.outbox import Outbox
@@ -108,6 +109,15 @@ class Engine:
         """Return how long it would take to begin with a request that arrives now: a machine at rest must wake."""
         return self._processor.ready_in_s(now_s)
 
+    def foresee(self, job: Job, now_s: float) -> Foreseen:
+        """Return what a request would take here if nothing else came and the link kept its steady rate."""
+        newcomer = self._sequence("", job)
+        # Nothing was sent: the next one that is takes this number.
+        self._number -= 1
+        newcomer.output_tokens = max(newcomer.output_tokens, 1)
+        coming = [each for each in self._outbox.attempts.values() if each.place is _UPLOADING]
+        return foresee(self._server, self._processor, coming, newcomer, now_s)
+
     def sleep(self, now_s: float) -> None:
         """Go to the deepest rest at once, if there is nothing to do."""
         if not self._processor.busy:
@@ -120,7 +130,8 @@ class Engine:
             raise InvariantError(f"attempt {attempt_id} was sent twice")
         attempts[attempt_id] = sequence = self._sequence(attempt_id, job)
         there_at_s = self._way.arrives_at_s(now_s, truth.upload_bytes, truth.link_factor)
-        self._agenda.note(there_at_s + truth.service_factor * self._overhead_s, self._on_enter, sequence)
+        sequence.enters_at_s = there_at_s + truth.service_factor * self._overhead_s
+        self._agenda.note(sequence.enters_at_s, self._on_enter, sequence)
 
     def occupy(self, attempt_id: str, job: Job, now_s: float) -> None:
         """Take in a request of another tenant, of which nobody here is told anything, not even that it failed."""

@@ -27,7 +27,7 @@ class Sequence(Struct, eq=False, gc=False):
     `known` ones that are in the cache, `written` have been written when it last stood still. `steps_before` is the
     batch's count of steps at which it would have written none, `level_j` its meter's level when it joined.
     `context_tokens` is what it fills of the cache once everything is read, as of when it last stood still; the step
-    under way reads `portion` tokens of it.
+    under way reads `portion` tokens of it. It `enters_at_s` its engine.
     `sent_tokens` have left the engine, `seen_tokens` have come through the link.
     """
 
@@ -45,6 +45,7 @@ class Sequence(Struct, eq=False, gc=False):
     cached_tokens: int = 0
     written: int = 0
     steps_before: int = 0
+    enters_at_s: float = 0.0
     first_at_s: float = 0.0
     looks: int = 0
     sent_tokens: int = 0

@@ -17,12 +17,13 @@ from perllm.domain.attempt import Ending, EndingKind, Progress
 from perllm.domain.counts import Counts
 from perllm.errors import InvariantError
 from perllm.journal.recording import Port, Recording, Sink
-from perllm.scheduling.policies import contender_of, make_policy
 from perllm.scheduling.policy import Policy
 from perllm.scheduling.scheduler import Scheduler
 from perllm.simulation.accounted import Accounted
+from perllm.simulation.contenders import contender_of, make_policy
 from perllm.simulation.garbage import seldom_collecting
 from perllm.simulation.job import Job
+from perllm.simulation.oracle import OracleGreedy
 from perllm.simulation.probes import Probes
 from perllm.simulation.scenario import Scenario, TraceSource
 from perllm.simulation.timing import Clock, TimedScheduler
@@ -64,7 +65,8 @@ def run(
     contender = contender_of(scenario.policy)
     scenario = replace(scenario, policy=str(contender), scheduler=contender.settings(scenario.scheduler))
     sinks, accounts = tuple(sinks), tuple(accounts)
-    scheduler = _scheduler(scenario, make_policy(contender), seed, clock, explain=bool(sinks))
+    policy = make_policy(contender)
+    scheduler = _scheduler(scenario, policy, seed, clock, explain=bool(sinks))
     world = World(scenario.servers, scenario.world, seed, report_every_s=scheduler.report_every_s)
     ledger = Ledger(world.servers, 0.0, idle=scenario.world.idle, services=scenario.services, truthful=True)
     for account in accounts:
@@ -79,6 +81,8 @@ def run(
         probes=Probes(world, scenario.world),
         progress=progress,
     )
+    if isinstance(policy, OracleGreedy):
+        policy.oracle.open(world.foresee, simulator.job)
     simulator.brain.configure(scenario.servers, scenario.services, 0.0)
     with seldom_collecting():
         simulator.run()
@@ -140,6 +144,10 @@ class Simulator:
             else:
                 self.now_s = until_s
                 self._act(wake_at_s)
+
+    def job(self, request_id: str) -> Job:
+        """Return a request that is not over, with its truth."""
+        return self._open[request_id]
 
     def _act(self, wake_at_s: float | None) -> None:
         """Let the next thing happen that is not the world's.

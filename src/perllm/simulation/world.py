@@ -16,6 +16,7 @@ from perllm.errors import InvariantError
 from perllm.simulation.agenda import Agenda
 from perllm.simulation.bandwidth import ways_of
 from perllm.simulation.engine import Engine
+from perllm.simulation.foreseen import Foreseen
 from perllm.simulation.job import Job, Truth
 from perllm.simulation.pace import Pace
 from perllm.simulation.scenario import WorldSettings
@@ -71,6 +72,10 @@ class World:
     def ready_in_s(self, server_id: str, now_s: float) -> float:
         """Say how long the server would take to begin with something that arrives now."""
         return self._engines[server_id].ready_in_s(now_s)
+
+    def foresee(self, server_id: str, job: Job, now_s: float) -> Foreseen:
+        """Return what a request would take on a server if nothing else came."""
+        return self._engines[server_id].foresee(job, now_s)
 
     def send(self, server_id: str, attempt_id: str, job: Job, now_s: float) -> None:
         """Begin to send a request to a server."""

@@ -169,6 +169,10 @@ def test_a_wrong_value_elsewhere_is_refused(sections: dict[str, Any], expected: 
             "scheduler.policy: a policy cannot be used as '+wait'. Write cs-ucb+hold or cs-ucb+push.",
         ),
         (
+            {"scheduler": {"policy": "oracle-greedy+hold"}},
+            "scheduler.policy: oracle-greedy sees what only a simulator knows. Use it with `perllm simulate`.",
+        ),
+        (
             {"scheduler": {"policy": "cs-ucb:speed=1"}},
             "scheduler.policy: cs-ucb has no option called 'speed'. It has no options.",
         ),

@@ -86,6 +86,7 @@ def test_two_texts_for_the_same_have_one_canonical_text_and_one_hash() -> None:
             "tunable:volume=3",
             "tunable has no option called 'volume'. Its options: lambda=1.0, window=10, loud=false, prior=none.",
         ),
+        ("tunable:window=3+hold", "'+hold' stands behind the name. Write tunable+hold:window=3."),
         ("tunable:window=1.5", "tunable: '1.5' does not fit window. Give a whole number, such as window=10."),
         ("tunable:lambda=inf", "tunable: 'inf' does not fit lambda. Give a number, such as lambda=1.0."),
         ("tunable:loud=1", "tunable: '1' does not fit loud. Give true or false, such as loud=false."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from perllm.errors import ConfigError
 from perllm.scheduling.contender import Contender, make_contender, read_contender
 from perllm.scheduling.policies.cloud_only import CloudOnly
 from perllm.scheduling.policies.cs_ucb import CsUcb
@@ -53,8 +54,15 @@ REGISTRY: Mapping[str, type[Policy]] = MappingProxyType(
 )
 
 
+# Policies that see what is hidden are made where it is: in the simulator.
+CLAIRVOYANT = frozenset({"oracle-greedy"})
+
+
 def contender_of(text: str) -> Contender:
     """Read `NAME[+hold|+push][:option=value]...`; ConfigError says what in it is wrong."""
+    name = text.partition(":")[0].partition("+")[0]
+    if name in CLAIRVOYANT:
+        raise ConfigError(f"{name} sees what only a simulator knows", remedy="Use it with `perllm simulate`.")
     return read_contender(text, REGISTRY)
 
 

@@ -55,7 +55,7 @@ class Script:
         record = arrived(request, service, len(self._records), now_s)
         self._records[request.request_id] = record
         for tried in lived.tried:
-            step = partial(self._dispatch, record, tried)
+            step: _Step = partial(self._dispatch, record, tried)
             if tried.along_with is None:
                 self._plan(tried.dispatched_at_s, step)
             else:
@@ -65,8 +65,8 @@ class Script:
         if not any(tried.completed for tried in lived.tried):
             self._plan(self._end_of(lived), partial(self._give_up, record, lived.outcome))
         actions = list(self.wake(now_s)) if self._steps and self._steps[0][0] <= now_s else []
-        for step in self._along.pop(request.request_id, ()):
-            actions.extend(step(now_s))
+        for taken_along in self._along.pop(request.request_id, ()):
+            actions.extend(taken_along(now_s))
         return actions
 
     def wake(self, now_s: float) -> Actions:
