@@ -56,7 +56,13 @@ def _speed(section: ServerSection) -> SpeedProfile:
 
 
 def _rest(section: RestSection) -> Rest:
-    return Rest(after_s=section.after_s, watts=section.watts, wake_s=section.wake_s, wake_j=section.wake_j)
+    return Rest(
+        after_s=section.after_s,
+        watts=section.watts,
+        wake_s=section.wake_s,
+        wake_j=section.wake_j,
+        on_command=section.on_command,
+    )
 
 
 def service_value(name: str, section: ServiceSection) -> Service:

@@ -105,9 +105,16 @@ class Engine:
         return self._processor.ready_in_s(now_s)
 
     def sleep(self, now_s: float) -> None:
-        """Go to the deepest rest at once, if there is nothing to do."""
-        if not self._processor.busy:
-            self._repose.fall(now_s)
+        """Go to the rest that obeys commands at once, if there is one and nothing to do."""
+        rest = self._server.sleep
+        if rest is not None and not self._processor.busy:
+            self._repose.fall(now_s, rest)
+
+    def wake(self, now_s: float) -> None:
+        """Begin to wake, if it rests."""
+        if not self._processor.busy and self._repose.rests(now_s):
+            self._processor.begin(now_s)
+            self._follow()
 
     def arrive(self, attempt_id: str, job: Job, now_s: float) -> None:
         """Begin to send a request there. Raises InvariantError if the attempt is open already."""
