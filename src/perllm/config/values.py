@@ -85,7 +85,9 @@ def service_value(name: str, section: ServiceSection) -> Service:
 
 def scheduler_settings(section: SchedulerSection) -> SchedulerSettings:
     """Make the scheduler's settings."""
-    return SchedulerSettings(hold=section.hold, max_attempts=section.max_attempts, max_held=section.max_held)
+    return SchedulerSettings(
+        hold=section.hold, power=section.power, max_attempts=section.max_attempts, max_held=section.max_held
+    )
 
 
 def link_value(section: LinkSection) -> Link:

@@ -26,6 +26,7 @@ from perllm.scheduling.predictor import confident_total_s, kv_tokens_of
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
+from perllm.scheduling.standby import prefer_awake
 
 # Waiting for less than this is no waiting; it also keeps rounding from asking for a timer at this very instant.
 LEAST_PATIENCE_S = 1e-3
@@ -67,8 +68,8 @@ class Chooser:
     """
 
     __slots__ = (
-        "_explains", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown",
-        "glances",
+        "_explains", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_sleeps", "_states",
+        "_unknown", "glances",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +80,8 @@ class Chooser:
         rng: np.random.Generator,
     ) -> None:
         holds = policy.holds if settings.hold is None else settings.hold
-        self.glances = policy.blind and not holds and not settings.explain
+        self._sleeps = policy.sleeps if settings.power is None else settings.power
+        self.glances = policy.blind and not holds and not settings.explain and not self._sleeps
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
@@ -93,6 +95,8 @@ class Chooser:
     def decide(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Verdict:
         """Judge every reachable server, then pick one, wait, or refuse."""
         case = self._judge.judge(record, need, reach, now_s)
+        if self._sleeps:
+            case = prefer_awake(case, self._states, reach.rows, self._judge.confidence(record))
         feasible = case.candidates.feasible
         if feasible:
             scores = self._policy.score(record.request, case.candidates, now_s)

@@ -30,7 +30,8 @@ class ServerState:
 
     `batch` counts open attempts, `unread_s` prompts sent but not yet read, `live_tokens` what the open attempts are
     expected to have in the cache half-way through. `ready_in_s` is how long it takes to begin, as the last probe told,
-    until it shows that it has. `outlook` and `step` are None or stale after a change; `look` renews both.
+    until it shows that it has. `standby`: asleep, or to be sent to sleep once it is empty. `outlook` and `step` are
+    None or stale after a change; `look` renews both.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class ServerState:
         "server",
         "server_id",
         "slots",
+        "standby",
         "step",
         "step_table",
         "time_sd",
@@ -76,6 +78,7 @@ class ServerState:
         self.unread_s = 0.0
         self.live_tokens = 0.0
         self.ready_in_s = 0.0
+        self.standby = False
         self.healthy = True
         self.missed_probes = 0
         self.measured_at_s: float | None = None

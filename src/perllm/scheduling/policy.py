@@ -52,6 +52,7 @@ class Policy:
 
     `holds`: requests wait in the scheduler for room instead of in the engines' queues. `minds_time`: servers that are
     not expected to be in time are no candidates (C1). Rules that operators use today do neither.
+    `sleeps`: servers that obey commands are sent to sleep while the others can carry what comes.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
     learns nothing, so that nothing need be predicted unless somebody wants an explanation.
     """
@@ -59,6 +60,7 @@ class Policy:
     name: ClassVar[str]
     holds: ClassVar[bool] = True
     minds_time: ClassVar[bool] = True
+    sleeps: bool = False
     watches: ClassVar[bool] = False
     blind: ClassVar[bool] = False
 

@@ -28,6 +28,7 @@ from perllm.scheduling.learned import Learned
 from perllm.scheduling.life import AttemptEvent, RequestEvent, RequestState, after_attempt, after_request
 from perllm.scheduling.lives import Lives
 from perllm.scheduling.policy import Policy
+from perllm.scheduling.powering import Power
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
 from perllm.scheduling.teaching import teach
@@ -52,6 +53,8 @@ class Scheduler:
         self._settings = settings or SchedulerSettings()
         self._view = View(servers=servers, services=services, policy=policy, settings=self._settings, rng=rng)
         self._lives = Lives(self._view, self._settings)
+        sleeps = policy.sleeps if self._settings.power is None else self._settings.power
+        self._power = Power(self._view, self._lives.timers) if sleeps else None
         self._submitted = 0
 
     # ---- events -------------------------------------------------------------------------------------------------
@@ -68,8 +71,10 @@ class Scheduler:
         if service.when_late is WhenLate.CANCEL and record.deadline_at_s < inf:
             self._lives.timers.set(record.deadline_at_s, request.request_id)
         actions: list[Action] = []
+        if self._power is not None:
+            self._power.hear(record)
         self._lives.decide(record, now_s, actions)
-        return actions
+        return self._powered(now_s, actions)
 
     def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
         """An attempt has moved on."""
@@ -94,12 +99,15 @@ class Scheduler:
         attempt.state = after_attempt(attempt.state, AttemptEvent.CLOSE)
         attempt.server.has_read(attempt.unread_s)
         attempt.server.release(attempt.reservation, attempt.live_tokens)
-        self._view.policy.learn(teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s))
+        lesson = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s)
+        self._view.policy.learn(lesson)
+        if self._power is not None:
+            self._power.learn(lesson, attempt.owner.service.attainment)
         self._lives.note_health(attempt, ending, now_s)
         actions: list[Action] = []
         self._lives.settle(attempt, ending, now_s, actions)
         self._lives.pump(now_s, actions)
-        return actions
+        return self._powered(now_s, actions)
 
     def cancel(self, request_id: str, now_s: float) -> Actions:
         """The client has left."""
@@ -117,18 +125,20 @@ class Scheduler:
         """A probe has answered."""
         state = self._view.server(fact.server_id)
         actions: list[Action] = []
-        if state is not None and state.probed(fact):
+        if state is not None and state.probed(fact if self._power is None else self._power.heed(fact)):
             self._lives.pump(now_s, actions)
-        return actions
+        return self._powered(now_s, actions)
 
     def configure(self, servers: Sequence[Server], services: Sequence[Service], now_s: float) -> Actions:
         """The fleet or the services have changed; requests already in flight run on as they were."""
         self._view.configure(servers, services)
         for record in self._lives.requests.values():
             record.service = self._view.renewed(record.service)
+        if self._power is not None:
+            self._power.reconfigured()
         actions: list[Action] = []
         self._lives.pump(now_s, actions)
-        return actions
+        return self._powered(now_s, actions)
 
     def wake(self, now_s: float) -> Actions:
         """An instant that was asked for has come."""
@@ -139,6 +149,12 @@ class Scheduler:
                 self._lives.look_again(record, now_s, actions)
             else:
                 self._lives.pump(now_s, actions)
+        return self._powered(now_s, actions)
+
+    def _powered(self, now_s: float, actions: list[Action]) -> list[Action]:
+        """Add what servers are to be told about sleeping."""
+        if self._power is not None:
+            self._power.settle(now_s, actions)
         return actions
 
     # ---- facts --------------------------------------------------------------------------------------------------

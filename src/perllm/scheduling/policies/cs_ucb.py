@@ -64,7 +64,8 @@ class CsUcb(Policy):
 
     name: ClassVar[str] = "cs-ucb"
 
-    def __init__(self) -> None:
+    def __init__(self, *, power: bool = True) -> None:
+        self.sleeps = power
         self._arms: dict[str, dict[str, Arm]] = {}
         self._decisions = 1
         self._fade_at_s = 0.0

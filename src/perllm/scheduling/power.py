@@ -1,0 +1,167 @@
+"""Which servers should be awake: as few watts as carry the requests to come, every one of them in time.
+
+Pure: from what is believed of servers and demands to the rows that are needed. When to act on that is `powering`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import inf
+
+from msgspec.structs import replace
+
+from perllm.domain.server import Server
+from perllm.scheduling.burden import Demand, Portion, alone_probability, burden_w
+from perllm.scheduling.fleet import ServerState
+
+# A demand is dealt out in so many parts.
+PARTS = 4
+# What is let go must not be missed at the next burst: the rest must carry this much more than is expected.
+SPARE_MARGIN = 1.15
+# Where even the best server misses the target, one that comes so close to that server will do.
+AS_GOOD = 0.01
+
+
+class Planner:
+    """Plans over the servers of one fleet."""
+
+    def __init__(self, states: Sequence[ServerState], demands: Iterable[Demand]) -> None:
+        self._states = states
+        self._alone = [_alone(states, demand) for demand in demands]
+        self._demands = [_attainable(demand, alone) for demand, alone in self._alone]
+        self._capable = [
+            frozenset(row for row in demand.rows if alone[row] >= demand.target)
+            for demand, (_, alone) in zip(self._demands, self._alone, strict=True)
+        ]
+        self._order = sorted(range(len(self._demands)), key=lambda number: len(self._capable[number]))
+        self._twins: dict[int, Server] = {}
+
+    def needed(self, awake: Sequence[int], asleep: Sequence[int]) -> frozenset[int]:
+        """Return the rows that should be awake.
+
+        `awake` are those that could serve soon, the dearest to keep last; `asleep` those that may be woken, the best
+        first. All of them where even that is not enough.
+        """
+        rows, more = list(awake), list(asleep)
+        while self.watts(rows) is None and more:
+            found = self._best_addition(rows, more)
+            rows.append(found)
+            more.remove(found)
+        return frozenset(self._shed(rows))
+
+    def watts(self, rows: Sequence[int], margin: float = 1.0) -> float | None:
+        """Return what these rows draw with all demands, less what they would draw asleep; None if they cannot serve."""
+        loads: dict[int, list[Portion]] = {row: [] for row in rows}
+        drawn = dict.fromkeys(rows, 0.0)
+        for number in self._order:
+            if not self._deal(number, loads, drawn, margin):
+                return None
+        return sum(drawn.values()) + sum(saved_w(self._states[row]) for row in rows)
+
+    def _deal(self, number: int, loads: dict[int, list[Portion]], drawn: dict[int, float], margin: float) -> bool:
+        """Give out one demand, part by part, each to the server that it costs the least."""
+        demand, capable = self._demands[number], [row for row in loads if row in self._capable[number]]
+        if not capable:
+            return self._may_wake(demand)
+        parts = (PARTS if len(capable) > 1 else 1) if demand.rate_per_s > 0.0 else 0
+        for _ in range(parts):
+            part = Portion(demand, demand.rate_per_s * margin / parts)
+            best = self._cheapest(part, capable, loads, drawn)
+            if best is None:
+                return False
+            row, watts = best
+            loads[row].append(part)
+            drawn[row] = watts
+        return True
+
+    def _cheapest(
+        self, part: Portion, capable: Sequence[int], loads: dict[int, list[Portion]], drawn: dict[int, float]
+    ) -> tuple[int, float] | None:
+        best, best_w, more_w = None, 0.0, inf
+        empty: set[Server] = set()
+        for row in capable:
+            if not loads[row]:
+                twin = self._twin(row)
+                if twin in empty:
+                    continue
+                empty.add(twin)
+            watts = burden_w(self._states[row], [*loads[row], part])
+            if watts is not None and watts - drawn[row] < more_w:
+                best, best_w, more_w = row, watts, watts - drawn[row]
+        return None if best is None else (best, best_w)
+
+    def _may_wake(self, demand: Demand) -> bool:
+        """Whether some server sleeps so lightly that each of these requests may as well wake it."""
+        return not demand.rows or any(wakes_in_time(self._states[row], demand) for row in demand.rows)
+
+    def _best_addition(self, rows: Sequence[int], more: Sequence[int]) -> int:
+        """Return the row with which the others draw the least, the first where one alone is not enough."""
+        found = {row: self.watts([*rows, row]) for row in self._one_of_each(more)}
+        enough = {row: watts for row, watts in found.items() if watts is not None}
+        return min(enough, key=lambda row: enough[row]) if enough else more[0]
+
+    def _shed(self, rows: list[int]) -> list[int]:
+        """Leave out one server after the other, as long as that saves watts and the others can take over."""
+        if all(self._states[row].server.sleep is None for row in rows):
+            return rows
+        least_w = self.watts(rows, SPARE_MARGIN)
+        while least_w is not None:
+            best = None
+            for row in self._one_of_each([row for row in reversed(rows) if self._states[row].server.sleep is not None]):
+                watts = self.watts([other for other in rows if other != row], SPARE_MARGIN)
+                if watts is not None and watts < least_w:
+                    best, least_w = row, watts
+            if best is None:
+                return rows
+            rows = [row for row in rows if row != best]
+        return rows
+
+    def _one_of_each(self, rows: Iterable[int]) -> list[int]:
+        """Leave out servers that are described alike, but for the first of them."""
+        found: dict[Server, int] = {}
+        for row in rows:
+            found.setdefault(self._twin(row), row)
+        return list(found.values())
+
+    def _twin(self, row: int) -> Server:
+        twin = self._twins.get(row)
+        if twin is None:
+            twin = self._twins[row] = _nameless(self._states[row].server)
+        return twin
+
+
+def saved_w(state: ServerState) -> float:
+    """Return the watts that sleeping saves."""
+    sleep = state.server.sleep
+    return 0.0 if sleep is None else max(state.server.power.idle_w - sleep.watts, 0.0)
+
+
+def break_even_s(state: ServerState) -> float:
+    """Return after how long asleep what waking costs has been saved: who sleeps after idling for as long never pays
+    more than twice what a prophet would (the ski rental)."""
+    sleep, saved = state.server.sleep, saved_w(state)
+    if sleep is None or saved <= 0.0:
+        return inf
+    return (sleep.wake_j + sleep.wake_s * state.server.power.idle_w) / saved
+
+
+def wakes_in_time(state: ServerState, demand: Demand) -> bool:
+    """Whether requests are in time although they have to wake the server, and so rare that this still saves joules."""
+    sleep = state.server.sleep
+    if sleep is None or demand.rate_per_s * 2.0 * break_even_s(state) > 1.0:
+        return False
+    return alone_probability(state, demand.need, sleep.wake_s) >= demand.target
+
+
+def _nameless(server: Server) -> Server:
+    return replace(server, server_id="")
+
+
+def _alone(states: Sequence[ServerState], demand: Demand) -> tuple[Demand, dict[int, float]]:
+    return demand, {row: alone_probability(states[row], demand.need) for row in demand.rows}
+
+
+def _attainable(demand: Demand, alone: dict[int, float]) -> Demand:
+    """Ask no more than the best server could give if it were empty."""
+    best = max(alone.values(), default=1.0) - AS_GOOD
+    return demand if demand.target <= best else replace(demand, target=best)
