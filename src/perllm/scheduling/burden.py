@@ -98,7 +98,8 @@ def burden_w(state: ServerState, portions: Sequence[Portion]) -> float | None:
     context_tokens = _context(portions)
     token_s, crowded_s = (_token_s(state, size, context_tokens) * stretch for size in (batch, crowd))
     # Poisson arrivals make a batch as much larger than its mean as its root says, and its steps that much longer.
-    sd = sqrt(state.time_sd**2 + log(crowded_s / token_s) ** 2)
+    # What was learned of the spread of times has come from such batches too.
+    sd = max(state.time_sd, log(crowded_s / token_s))
     for portion, each_s in zip(portions, before_s, strict=True):
         if in_time(portion.demand.need, each_s, token_s, sd) < portion.demand.target:
             return None

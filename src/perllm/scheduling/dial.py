@@ -29,6 +29,11 @@ class Dial:
 
     def asked(self, target: float) -> float:
         """Return the probability of being in time to ask of a forecast for this target."""
-        if not 0.0 < target < 1.0:
-            return target
-        return 1.0 / (1.0 + exp(-log(target / (1.0 - target)) - self.shift))
+        return shifted(target, self.shift)
+
+
+def shifted(probability: float, by: float) -> float:
+    """Return a probability moved on the logarithm of its odds; what is certain stays so."""
+    if not 0.0 < probability < 1.0:
+        return probability
+    return 1.0 / (1.0 + exp(-log(probability / (1.0 - probability)) - by))

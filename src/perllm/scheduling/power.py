@@ -12,12 +12,18 @@ from msgspec.structs import replace
 
 from perllm.domain.server import Server
 from perllm.scheduling.burden import Demand, Portion, alone_probability, burden_w
+from perllm.scheduling.dial import shifted
 from perllm.scheduling.fleet import ServerState
 
-# A demand is dealt out in so many parts.
+# A demand is dealt out in so many parts, or, where these fit nowhere, in parts that are finer by up to so much.
 PARTS = 4
+FINEST = 64
 # What is let go must not be missed at the next burst: the rest must carry this much more than is expected.
 SPARE_MARGIN = 1.15
+# How far targets are lowered, on the logarithm of the odds, where even all servers cannot keep them: 0.97 to 0.37. Five
+# rounds find out how far to within a quarter.
+MOST_EASE = 4.0
+EASE_ROUNDS = 5
 # Where even the best server misses the target, one that comes so close to that server will do.
 AS_GOOD = 0.01
 
@@ -43,6 +49,9 @@ class Planner:
         first. All of them where even that is not enough.
         """
         rows, more = list(awake), list(asleep)
+        if self.watts(rows) is None and self.watts([*rows, *more]) is None:
+            eased = self._eased([*rows, *more])
+            return frozenset((*rows, *more)) if eased is None else eased.needed(awake, asleep)
         while self.watts(rows) is None and more:
             found = self._best_addition(rows, more)
             rows.append(found)
@@ -58,20 +67,41 @@ class Planner:
                 return None
         return sum(drawn.values()) + sum(saved_w(self._states[row]) for row in rows)
 
+    def _eased(self, rows: Sequence[int]) -> Planner | None:
+        """Ask for as much as these rows can give, where that is less than what is asked for; None where it is little.
+
+        Otherwise a service that nobody can serve well would keep servers awake that are no help to it.
+        """
+        found, low, high = None, 0.0, MOST_EASE
+        for _ in range(EASE_ROUNDS):
+            ease = high if found is None else (low + high) / 2
+            planner = Planner(self._states, [_easier(demand, ease) for demand in self._demands])
+            if planner.watts(rows, SPARE_MARGIN) is not None:
+                found, high = planner, ease
+            elif found is None:
+                return None
+            else:
+                low = ease
+        return found
+
     def _deal(self, number: int, loads: dict[int, list[Portion]], drawn: dict[int, float], margin: float) -> bool:
         """Give out one demand, part by part, each to the server that it costs the least."""
         demand, capable = self._demands[number], [row for row in loads if row in self._capable[number]]
         if not capable:
             return self._may_wake(demand)
-        parts = (PARTS if len(capable) > 1 else 1) if demand.rate_per_s > 0.0 else 0
-        for _ in range(parts):
-            part = Portion(demand, demand.rate_per_s * margin / parts)
+        left_per_s = demand.rate_per_s * margin
+        part_per_s, least_per_s = left_per_s / (PARTS if len(capable) > 1 else 1), left_per_s / PARTS / FINEST
+        while left_per_s > 0.0:
+            part = Portion(demand, min(part_per_s, left_per_s))
             best = self._cheapest(part, capable, loads, drawn)
-            if best is None:
+            if best is not None:
+                row, drawn[row] = best
+                loads[row].append(part)
+                left_per_s -= part.rate_per_s
+            elif part_per_s > least_per_s and len(capable) > 1:
+                part_per_s /= 2
+            else:
                 return False
-            row, watts = best
-            loads[row].append(part)
-            drawn[row] = watts
         return True
 
     def _cheapest(
@@ -151,6 +181,10 @@ def wakes_in_time(state: ServerState, demand: Demand) -> bool:
     if sleep is None or demand.rate_per_s * 2.0 * break_even_s(state) > 1.0:
         return False
     return alone_probability(state, demand.need, sleep.wake_s) >= demand.target
+
+
+def _easier(demand: Demand, ease: float) -> Demand:
+    return replace(demand, target=shifted(demand.target, -ease))
 
 
 def _nameless(server: Server) -> Server:
