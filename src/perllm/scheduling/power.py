@@ -27,6 +27,9 @@ EASE_ROUNDS = 5
 # Where even the best server misses the target, one that comes so close to that server will do.
 AS_GOOD = 0.01
 
+# Servers that are described alike and can serve the same demands: one stands for all.
+Twin = tuple[Server, tuple[bool, ...]]
+
 
 class Planner:
     """Plans over the servers of one fleet."""
@@ -40,7 +43,7 @@ class Planner:
             for demand, (_, alone) in zip(self._demands, self._alone, strict=True)
         ]
         self._order = sorted(range(len(self._demands)), key=lambda number: len(self._capable[number]))
-        self._twins: dict[int, Server] = {}
+        self._twins: dict[int, Twin] = {}
 
     def needed(self, awake: Sequence[int], asleep: Sequence[int]) -> frozenset[int]:
         """Return the rows that should be awake.
@@ -108,7 +111,7 @@ class Planner:
         self, part: Portion, capable: Sequence[int], loads: dict[int, list[Portion]], drawn: dict[int, float]
     ) -> tuple[int, float] | None:
         best, best_w, more_w = None, 0.0, inf
-        empty: set[Server] = set()
+        empty: set[Twin] = set()
         for row in capable:
             if not loads[row]:
                 twin = self._twin(row)
@@ -147,16 +150,17 @@ class Planner:
         return rows
 
     def _one_of_each(self, rows: Iterable[int]) -> list[int]:
-        """Leave out servers that are described alike, but for the first of them."""
-        found: dict[Server, int] = {}
+        """Leave out twins, but for the first of them."""
+        found: dict[Twin, int] = {}
         for row in rows:
             found.setdefault(self._twin(row), row)
         return list(found.values())
 
-    def _twin(self, row: int) -> Server:
+    def _twin(self, row: int) -> Twin:
         twin = self._twins.get(row)
         if twin is None:
-            twin = self._twins[row] = _nameless(self._states[row].server)
+            serves = tuple(row in capable for capable in self._capable)
+            twin = self._twins[row] = (replace(self._states[row].server, server_id=""), serves)
         return twin
 
 
@@ -185,10 +189,6 @@ def wakes_in_time(state: ServerState, demand: Demand) -> bool:
 
 def _easier(demand: Demand, ease: float) -> Demand:
     return replace(demand, target=shifted(demand.target, -ease))
-
-
-def _nameless(server: Server) -> Server:
-    return replace(server, server_id="")
 
 
 def _alone(states: Sequence[ServerState], demand: Demand) -> tuple[Demand, dict[int, float]]:
