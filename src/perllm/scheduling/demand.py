@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, sqrt
 
 from perllm.scheduling.records import Group, RequestRecord
 
 # Memories of the two averages: the quick one follows a ramp within a minute, the slow one says what is usual.
 QUICK_S = 60.0
 SLOW_S = 600.0
+# A jump shows within seconds: as soon as it is larger than chance makes one, by one and a half deviations.
+JUMP_S = 10.0
+JUMP_SD = 1.5
 # Kinds of requests that have not come for so many slow memories are forgotten, and so is the least usual of too many.
 FORGOTTEN_AFTER = 6.0
 MOST_KINDS = 256
@@ -63,16 +66,18 @@ class Kind:
 class Traffic:
     """The kinds of requests that come, and how many of them to expect."""
 
-    __slots__ = ("_quick", "_since_s", "_slow", "kinds")
+    __slots__ = ("_jump", "_quick", "_since_s", "_slow", "kinds")
 
     def __init__(self, now_s: float) -> None:
         self._since_s = now_s
+        self._jump = Average(JUMP_S, now_s)
         self._quick = Average(QUICK_S, now_s)
         self._slow = Average(SLOW_S, now_s)
         self.kinds: dict[Group, Kind] = {}
 
     def hear(self, record: RequestRecord) -> None:
         """Take in an arrival."""
+        self._jump.arrive(record.arrived_at_s)
         self._quick.arrive(record.arrived_at_s)
         self._slow.arrive(record.arrived_at_s)
         kind = self.kinds.get(record.group)
@@ -88,7 +93,10 @@ class Traffic:
         """
         quick, slow = self._quick.per_s(now_s), self._slow.per_s(now_s)
         slope = max(quick - slow, 0.0) / (SLOW_S - QUICK_S)
-        return max(quick + slope * (QUICK_S + ahead_s), slow) / slow if slow > 0.0 else 1.0
+        jump = self._jump.per_s(now_s)
+        # The deviation of a Poisson count's fading average.
+        surely = jump - JUMP_SD * sqrt(jump / (2.0 * JUMP_S))
+        return max(quick + slope * (QUICK_S + ahead_s), surely, slow) / slow if slow > 0.0 else 1.0
 
     def forget(self, now_s: float) -> None:
         """Drop the kinds that come no more."""

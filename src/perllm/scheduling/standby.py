@@ -13,6 +13,8 @@ from perllm.scheduling.judging import Judgement
 # Waiting for a full server must promise a little more than what was asked for, or it is waited for at the very last
 # instant still, when one on standby is already too late.
 SURER = 0.01
+# What would not be so if the server were awake.
+PASSING = (None, Violation.TOO_SLOW, Violation.FIRST_TOKEN_TOO_SLOW)
 
 
 def prefer_awake(case: Judgement, states: Sequence[ServerState], rows: Sequence[int], confidence: float) -> Judgement:
@@ -26,7 +28,8 @@ def prefer_awake(case: Judgement, states: Sequence[ServerState], rows: Sequence[
     case.candidates.feasible = _awake(case.candidates.feasible, states)
     violations = list(case.candidates.violations)
     for row in standby:
-        violations[row] = violations[row] or Violation.ON_STANDBY
+        if violations[row] in PASSING:
+            violations[row] = Violation.ON_STANDBY
     case.candidates.violations = violations
     return replace(case, roomy=_awake(case.roomy, states), full=_awake(case.full, states))
 

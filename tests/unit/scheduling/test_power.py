@@ -74,7 +74,7 @@ def test_where_nothing_is_enough_everybody_who_helps_is_needed() -> None:
 def test_who_is_no_help_to_a_service_that_nobody_serves_well_may_sleep() -> None:
     slow = replace(DOZER, server_id="slow", speed=replace(DOZER.speed, weights_read_s=0.2))
     always = replace(DOZER, server_id="always", rests=())
-    planner = Planner(states(slow, always), [demand(1.6, (0, 1), budget_s=1.8)])
+    planner = Planner(states(slow, replace(always, slots=8)), [demand(1.6, (0, 1), budget_s=1.8)])
 
     assert planner.watts([0, 1]) is None
     assert frozenset({1}) == planner.needed((0, 1), ())
