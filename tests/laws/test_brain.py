@@ -38,7 +38,7 @@ SECONDS = st.floats(min_value=0.0, max_value=5.0)
 class Brain(RuleBasedStateMachine):
     """Any order of submissions, progress, ends, departures, probes and timers."""
 
-    fleet = FLEET
+    fleet: Sequence[Server] = FLEET
     sleeps: bool | None = None
 
     @initialize(policy=st.sampled_from(sorted(REGISTRY)), hold=st.sampled_from([None, True]))

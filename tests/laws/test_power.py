@@ -35,7 +35,7 @@ SCENARIO = scenario_value(load_scenario(Path(__file__).parents[2] / "scenarios" 
 class Sleepy(Brain):
     """The same, where every server obeys commands; and nothing may be open on one that is told to sleep."""
 
-    fleet = (*(structs.replace(server, rests=(SLEEP,)) for server in FLEET),)
+    fleet = tuple(structs.replace(server, rests=(SLEEP,)) for server in FLEET)
     sleeps = True
 
     @rule(seconds=st.floats(min_value=50.0, max_value=150.0))

@@ -7,14 +7,13 @@ gives how long steps take, and that again how long they stay. Prompts that are r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, exp, inf, log, sqrt
+from math import ceil, erf, exp, inf, log, sqrt
 from statistics import NormalDist
 
 from msgspec import Struct
 
 from perllm.costs.energy import decode_w
 from perllm.scheduling.fleet import ServerState
-from perllm.scheduling.lengths import normal_cdf
 from perllm.scheduling.need import Need
 
 # Answers' lengths in ten equal parts, each by its middle.
@@ -25,17 +24,26 @@ MOST_READING = 0.7
 ROUNDS = 12
 CLOSE = 0.02
 
+_SQRT_2 = sqrt(2.0)
+
 
 class Demand(Struct, frozen=True, kw_only=True, gc=False):
     """Requests of one kind: so many per second, of this size, may go to the servers in `rows`.
 
-    `target` is the probability of being in time that is asked for.
+    `target` is the probability of being in time that is asked for, `lengths` are `lengths_of` the need.
     """
 
     need: Need
     rate_per_s: float
     rows: tuple[int, ...]
     target: float
+    lengths: tuple[float, ...]
+
+
+def lengths_of(need: Need) -> tuple[float, ...]:
+    """Return how many tokens answers have that are equally likely, from the shortest to the longest."""
+    sd = sqrt(need.log_variance)
+    return tuple(max(min(exp(need.log_mean + z * sd), need.limit), 1.0) for z in LENGTHS_Z)
 
 
 class Portion(Struct, frozen=True, gc=False):
@@ -53,32 +61,31 @@ def reading_s(state: ServerState, need: Need) -> float:
     return longer_s + pace.serial_fraction * shorter_s + pace.prefill_overhead_s
 
 
-def alone_probability(state: ServerState, need: Need, wake_s: float = 0.0) -> float:
+def alone_probability(state: ServerState, demand: Demand, wake_s: float = 0.0) -> float:
     """Return the probability of being in time on the server if it were empty and took `wake_s` to begin."""
     token_s = _token_s(state, 1.0, 0.0)
-    before_s = wake_s + state.way_s * state.first_ratio + reading_s(state, need)
-    return in_time(need, before_s, token_s, state.time_sd)
+    before_s = wake_s + state.way_s * state.first_ratio + reading_s(state, demand.need)
+    return in_time(demand.need, demand.lengths, before_s, token_s, state.time_sd)
 
 
-def in_time(need: Need, before_s: float, token_s: float, sd: float) -> float:
+def in_time(need: Need, lengths: Sequence[float], before_s: float, token_s: float, sd: float) -> float:
     """Return the probability of being in time, over answers short and long; `sd` is that of the time's logarithm.
 
     `predictor.in_time_probability` is faster and on the safe side; a plan on the safe side would keep everybody awake.
     """
-    started = 1.0
+    started, scale = 1.0, 1.0 / (sd * _SQRT_2)
     if need.first_token_budget_s < inf:
-        started = _at_most(need.first_token_budget_s, before_s + token_s, sd)
+        if need.first_token_budget_s <= 0.0:
+            return 0.0
+        started = 0.5 + 0.5 * erf(log(need.first_token_budget_s / (before_s + token_s)) * scale)
     if need.budget_s == inf:
         return started
-    length_sd, total = sqrt(need.log_variance), 0.0
-    for z in LENGTHS_Z:
-        tokens = min(exp(need.log_mean + z * length_sd), need.limit)
-        total += _at_most(need.budget_s, before_s + max(tokens, 1.0) * token_s, sd)
-    return min(started, total / len(LENGTHS_Z))
-
-
-def _at_most(budget_s: float, expected_s: float, sd: float) -> float:
-    return normal_cdf(log(budget_s / expected_s) / sd) if budget_s > 0.0 else 0.0
+    if need.budget_s <= 0.0:
+        return 0.0
+    total, budget_s = 0.0, need.budget_s
+    for tokens in lengths:
+        total += erf(log(budget_s / (before_s + tokens * token_s)) * scale)
+    return min(started, 0.5 + 0.5 * total / len(lengths))
 
 
 def burden_w(state: ServerState, portions: Sequence[Portion]) -> float | None:
@@ -101,7 +108,8 @@ def burden_w(state: ServerState, portions: Sequence[Portion]) -> float | None:
     # What was learned of the spread of times has come from such batches too.
     sd = max(state.time_sd, log(crowded_s / token_s))
     for portion, each_s in zip(portions, before_s, strict=True):
-        if in_time(portion.demand.need, each_s, token_s, sd) < portion.demand.target:
+        demand = portion.demand
+        if in_time(demand.need, demand.lengths, each_s, token_s, sd) < demand.target:
             return None
     writing = min(batch, 1.0) * decode_w(state.server.power, max(ceil(batch), 1), state.slots)
     return (min(stalled, 1.0) * state.prefill_w + writing) * state.energy_ratio

@@ -5,7 +5,7 @@ Pure: from what is believed of servers and demands to the rows that are needed. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 
 from msgspec.structs import replace
@@ -34,13 +34,19 @@ Twin = tuple[Server, tuple[bool, ...]]
 class Planner:
     """Plans over the servers of one fleet."""
 
-    def __init__(self, states: Sequence[ServerState], demands: Iterable[Demand]) -> None:
+    def __init__(
+        self,
+        states: Sequence[ServerState],
+        demands: Iterable[Demand],
+        alone: Sequence[Mapping[int, float]] | None = None,
+    ) -> None:
         self._states = states
-        self._alone = [_alone(states, demand) for demand in demands]
-        self._demands = [_attainable(demand, alone) for demand, alone in self._alone]
+        demands = tuple(demands)
+        self._alone = alone or [{row: alone_probability(states[row], each) for row in each.rows} for each in demands]
+        self._demands = [_attainable(each, alone) for each, alone in zip(demands, self._alone, strict=True)]
         self._capable = [
             frozenset(row for row in demand.rows if alone[row] >= demand.target)
-            for demand, (_, alone) in zip(self._demands, self._alone, strict=True)
+            for demand, alone in zip(self._demands, self._alone, strict=True)
         ]
         self._order = sorted(range(len(self._demands)), key=lambda number: len(self._capable[number]))
         self._twins: dict[int, Twin] = {}
@@ -78,7 +84,7 @@ class Planner:
         found, low, high = None, 0.0, MOST_EASE
         for _ in range(EASE_ROUNDS):
             ease = high if found is None else (low + high) / 2
-            planner = Planner(self._states, [_easier(demand, ease) for demand in self._demands])
+            planner = Planner(self._states, [_easier(demand, ease) for demand in self._demands], self._alone)
             if planner.watts(rows, SPARE_MARGIN) is not None:
                 found, high = planner, ease
             elif found is None:
@@ -184,18 +190,14 @@ def wakes_in_time(state: ServerState, demand: Demand) -> bool:
     sleep = state.server.sleep
     if sleep is None or demand.rate_per_s * 2.0 * break_even_s(state) > 1.0:
         return False
-    return alone_probability(state, demand.need, sleep.wake_s) >= demand.target
+    return alone_probability(state, demand, sleep.wake_s) >= demand.target
 
 
 def _easier(demand: Demand, ease: float) -> Demand:
     return replace(demand, target=shifted(demand.target, -ease))
 
 
-def _alone(states: Sequence[ServerState], demand: Demand) -> tuple[Demand, dict[int, float]]:
-    return demand, {row: alone_probability(states[row], demand.need) for row in demand.rows}
-
-
-def _attainable(demand: Demand, alone: dict[int, float]) -> Demand:
+def _attainable(demand: Demand, alone: Mapping[int, float]) -> Demand:
     """Ask no more than the best server could give if it were empty."""
     best = max(alone.values(), default=1.0) - AS_GOOD
     return demand if demand.target <= best else replace(demand, target=best)

@@ -16,7 +16,7 @@ from perllm.domain.action import Action, PowerState, SetPower
 from perllm.domain.request import Request
 from perllm.domain.service import Service
 from perllm.domain.telemetry import Health
-from perllm.scheduling.burden import Demand
+from perllm.scheduling.burden import Demand, lengths_of
 from perllm.scheduling.demand import QUICK_S, Kind, Traffic
 from perllm.scheduling.dial import Dial
 from perllm.scheduling.fleet import ServerState
@@ -243,7 +243,7 @@ class Power:
         record = RequestRecord(request=request, service=service, number=0, now_s=now_s)
         rows = self._view.reach(record).rows
         need, target = self._view.need(record, now_s), self._dials[service.name].asked(service.attainment)
-        return Demand(need=need, rate_per_s=rate_per_s, rows=rows, target=target)
+        return Demand(need=need, rate_per_s=rate_per_s, rows=rows, target=target, lengths=lengths_of(need))
 
 
 def _keep(switch: Switch, now_s: float) -> list[Action]:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from perllm.domain.profile import PowerProfile, Rest, SpeedProfile
 from perllm.domain.server import Server
-from perllm.scheduling.burden import Demand
+from perllm.scheduling.burden import Demand, lengths_of
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.need import Need
 from perllm.scheduling.settings import SchedulerSettings
@@ -42,4 +42,5 @@ def need(budget_s: float = 4.0) -> Need:
 
 def demand(rate_per_s: float, rows: tuple[int, ...], budget_s: float = 4.0, target: float = 0.95) -> Demand:
     """Return so many of these requests per second."""
-    return Demand(need=need(budget_s), rate_per_s=rate_per_s, rows=rows, target=target)
+    asked = need(budget_s)
+    return Demand(need=asked, rate_per_s=rate_per_s, rows=rows, target=target, lengths=lengths_of(asked))

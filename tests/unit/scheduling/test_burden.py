@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from perllm.scheduling.burden import Portion, alone_probability, burden_w, in_time, reading_s
+from perllm.scheduling.burden import Portion, alone_probability, burden_w, in_time, lengths_of, reading_s
 from perllm.scheduling.predictor import estimate
 from tests.unit.scheduling.plans import DOZER, demand, fleet, need, states
 
@@ -48,9 +48,9 @@ def test_who_would_be_late_in_the_batch_is_too_much() -> None:
 def test_waking_counts_against_the_requirement() -> None:
     (state,) = fleet("edge")
 
-    assert alone_probability(state, need(4.0)) > 0.99
-    assert alone_probability(state, need(4.0), wake_s=15.0) < 0.01
-    assert alone_probability(state, need(25.0), wake_s=15.0) > 0.95
+    assert alone_probability(state, demand(0.1, (0,), 4.0)) > 0.99
+    assert alone_probability(state, demand(0.1, (0,), 4.0), wake_s=15.0) < 0.01
+    assert alone_probability(state, demand(0.1, (0,), 25.0), wake_s=15.0) > 0.95
 
 
 def test_reading_takes_as_long_as_the_predictor_says() -> None:
@@ -64,11 +64,12 @@ def test_reading_takes_as_long_as_the_predictor_says() -> None:
 def test_an_answer_cut_by_its_limit_is_as_sure_as_that_limit_is_near() -> None:
     wild = replace(need(6.0), log_variance=1.0, limit=96.0)
 
-    assert in_time(wild, 0.1, 0.05, 0.1) > 0.97
-    assert in_time(replace(wild, limit=200.0), 0.1, 0.05, 0.1) < 0.9
+    assert in_time(wild, lengths_of(wild), 0.1, 0.05, 0.1) > 0.97
+    wilder = replace(wild, limit=200.0)
+    assert in_time(wilder, lengths_of(wilder), 0.1, 0.05, 0.1) < 0.9
 
 
 def test_a_first_token_that_is_late_is_late() -> None:
     hasty = replace(need(), first_token_budget_s=0.1)
 
-    assert in_time(hasty, 0.3, 0.01, 0.1) < 0.01
+    assert in_time(hasty, lengths_of(hasty), 0.3, 0.01, 0.1) < 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from perllm.scheduling.records import RequestRecord
 from tests.unit.scheduling.builders import CHAT, request
 
 
-def record(at_s: float, model: str = "chat", **changes: int) -> RequestRecord:
+def record(at_s: float, model: str = "chat", **changes: Any) -> RequestRecord:
     return RequestRecord(request=request(model=model, **changes), service=CHAT, number=1, now_s=at_s)
 
 
