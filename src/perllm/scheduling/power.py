@@ -18,6 +18,8 @@ from perllm.scheduling.fleet import ServerState
 # A demand is dealt out in so many parts, or, where these fit nowhere, in parts that are finer by up to so much.
 PARTS = 4
 FINEST = 64
+# In a large fleet not everybody is asked whether a part fits: those that were filled last, and so many empty ones.
+MOST_LOOKS = 8
 # What is let go must not be missed at the next burst: the rest must carry this much more than is expected.
 SPARE_MARGIN = 1.15
 # How far targets are lowered, on the logarithm of the odds, where even all servers cannot keep them: 0.97 to 0.37. Five
@@ -117,17 +119,17 @@ class Planner:
         self, part: Portion, capable: Sequence[int], loads: dict[int, list[Portion]], drawn: dict[int, float]
     ) -> tuple[int, float] | None:
         best, best_w, more_w = None, 0.0, inf
-        empty: set[Twin] = set()
-        for row in capable:
-            if not loads[row]:
-                twin = self._twin(row)
-                if twin in empty:
-                    continue
-                empty.add(twin)
+        for row in self._worth_a_look(capable, loads):
             watts = burden_w(self._states[row], [*loads[row], part])
             if watts is not None and watts - drawn[row] < more_w:
                 best, best_w, more_w = row, watts, watts - drawn[row]
         return None if best is None else (best, best_w)
+
+    def _worth_a_look(self, capable: Sequence[int], loads: Mapping[int, list[Portion]]) -> list[int]:
+        """Return those that have something already, and of those that have nothing one of each kind; never too many."""
+        loaded = [row for row in capable if loads[row]]
+        empty = self._one_of_each(row for row in capable if not loads[row])
+        return loaded[-MOST_LOOKS:] + empty[:MOST_LOOKS]
 
     def _may_wake(self, demand: Demand) -> bool:
         """Whether some server sleeps so lightly that each of these requests may as well wake it."""
@@ -135,25 +137,33 @@ class Planner:
 
     def _best_addition(self, rows: Sequence[int], more: Sequence[int]) -> int:
         """Return the row with which the others draw the least, the first where one alone is not enough."""
-        found = {row: self.watts([*rows, row]) for row in self._one_of_each(more)}
+        found = {row: self.watts([*rows, row]) for row in self._one_of_each(more)[:MOST_LOOKS]}
         enough = {row: watts for row, watts in found.items() if watts is not None}
         return min(enough, key=lambda row: enough[row]) if enough else more[0]
 
     def _shed(self, rows: list[int]) -> list[int]:
-        """Leave out one server after the other, as long as that saves watts and the others can take over."""
-        if all(self._states[row].server.sleep is None for row in rows):
-            return rows
-        least_w = self.watts(rows, SPARE_MARGIN)
-        while least_w is not None:
-            best = None
-            for row in self._one_of_each([row for row in reversed(rows) if self._states[row].server.sleep is not None]):
-                watts = self.watts([other for other in rows if other != row], SPARE_MARGIN)
-                if watts is not None and watts < least_w:
-                    best, least_w = row, watts
-            if best is None:
-                return rows
-            rows = [row for row in rows if row != best]
+        """Leave out servers, the dearest first, as long as that saves watts and the others can take over.
+
+        So many at once as went well, and twice as many the next time; of twins whose first is needed all are.
+        """
+        left = [row for row in sorted(rows, key=self._saved_w) if self._states[row].server.sleep is not None]
+        least_w = self.watts(rows, SPARE_MARGIN) if left else None
+        count = 1
+        while least_w is not None and left:
+            out = frozenset(left[-count:])
+            watts = self.watts([row for row in rows if row not in out], SPARE_MARGIN)
+            if watts is not None and watts < least_w:
+                rows, left = [row for row in rows if row not in out], left[:-count]
+                least_w, count = watts, 2 * count
+            elif count > 1:
+                count //= 2
+            else:
+                twin = self._twin(left[-1])
+                left = [row for row in left if self._twin(row) != twin]
         return rows
+
+    def _saved_w(self, row: int) -> float:
+        return saved_w(self._states[row])
 
     def _one_of_each(self, rows: Iterable[int]) -> list[int]:
         """Leave out twins, but for the first of them."""

@@ -29,6 +29,8 @@ from perllm.scheduling.view import View
 
 # How often the plan is made anew: a third of the time in which servers usually wake, a tenth of what rates remember.
 PLAN_EVERY_S = 5.0
+# Plans for large fleets take long: beyond so many servers that obey commands, they are made that much more seldom.
+MANY = 20
 # A request that would come for the first time, where nobody knows how long its prompt is: a page.
 UNKNOWN_PROMPT_BYTES = 2000
 
@@ -172,7 +174,7 @@ class Power:
                 actions.insert(0, command)
 
     def _plan(self, now_s: float, actions: list[Action]) -> None:
-        self._plan_at_s = now_s + PLAN_EVERY_S
+        self._plan_at_s = now_s + PLAN_EVERY_S * max(1.0, len(self._switches) / MANY)
         self._timers.set(self._plan_at_s, ANYBODY)
         states = self._view.states
         awake, asleep = self._rows(now_s)
