@@ -55,10 +55,9 @@ class Portion(Struct, frozen=True, gc=False):
 
 def reading_s(state: ServerState, need: Need) -> float:
     """Return how long the prompt takes to be read, as `predictor.estimate` does."""
-    pace = state.pace
-    arithmetic_s = need.prompt_tokens * pace.prefill_token_s
-    longer_s, shorter_s = max(arithmetic_s, pace.prefill_floor_s), min(arithmetic_s, pace.prefill_floor_s)
-    return longer_s + pace.serial_fraction * shorter_s + pace.prefill_overhead_s
+    _, prefill_token_s, floor_s, overhead_s, serial_fraction, *_ = state.pace
+    arithmetic_s = need.prompt_tokens * prefill_token_s
+    return max(arithmetic_s, floor_s) + serial_fraction * min(arithmetic_s, floor_s) + overhead_s
 
 
 def alone_probability(state: ServerState, demand: Demand, wake_s: float = 0.0) -> float:

@@ -21,9 +21,9 @@ from perllm.scheduling.demand import QUICK_S, Kind, Traffic
 from perllm.scheduling.dial import Dial
 from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.lives import ANYBODY
-from perllm.scheduling.policy import Evident, Lesson
+from perllm.scheduling.policy import Evident
 from perllm.scheduling.power import Planner, break_even_s
-from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.records import AttemptRecord, RequestRecord, arrived
 from perllm.scheduling.timers import Timers
 from perllm.scheduling.view import View
 
@@ -152,10 +152,12 @@ class Power:
             self._traffic = Traffic(record.arrived_at_s)
         self._traffic.hear(record)
 
-    def learn(self, lesson: Lesson, target: float) -> None:
+    def learn(self, attempt: AttemptRecord, evident: Evident, now_s: float) -> None:
         """Learn how sure plans must be from what came of an attempt."""
-        if lesson.evident is not Evident.NOT and lesson.requirement_s is not None:
-            self._dials[lesson.service].learn(lesson.in_time, target)
+        record = attempt.owner
+        if evident is not Evident.NOT and record.deadline_at_s < inf:
+            in_time = evident is Evident.FULLY and now_s <= record.deadline_at_s
+            self._dials[record.service.name].learn(in_time, record.service.attainment)
 
     def heed(self, fact: Health) -> Health:
         """Learn from a probe; return it as it should be believed."""
@@ -242,7 +244,7 @@ class Power:
         return self._of(request, service, 0.0, now_s)
 
     def _of(self, request: Request, service: Service, rate_per_s: float, now_s: float) -> Demand:
-        record = RequestRecord(request=request, service=service, number=0, now_s=now_s)
+        record = arrived(request, service, 0, now_s)
         rows = self._view.reach(record).rows
         need, target = self._view.need(record, now_s), self._dials[service.name].asked(service.attainment)
         return Demand(need=need, rate_per_s=rate_per_s, rows=rows, target=target, lengths=lengths_of(need))

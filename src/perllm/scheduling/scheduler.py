@@ -29,9 +29,9 @@ from perllm.scheduling.life import AttemptEvent, RequestEvent, RequestState, aft
 from perllm.scheduling.lives import Lives
 from perllm.scheduling.policy import Policy
 from perllm.scheduling.powering import Power
-from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.records import arrived
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.scheduling.teaching import teach
+from perllm.scheduling.teaching import evidence_of, lesson_of, teach
 from perllm.scheduling.view import View
 
 # How often a stream's tokens are worth telling to a policy that watches.
@@ -56,6 +56,8 @@ class Scheduler:
         sleeps = policy.sleeps if self._settings.power is None else self._settings.power
         self._power = Power(self._view, self._lives.timers) if sleeps else None
         self._submitted = 0
+        # Told to nobody, a lesson need not be written: for every attempt that would be its dozen figures.
+        self._learns = type(policy).learn is not Policy.learn
 
     # ---- events -------------------------------------------------------------------------------------------------
 
@@ -65,7 +67,7 @@ class Scheduler:
             raise InvariantError(f"request {request.request_id} was submitted twice")
         service = self._view.service(request.service)
         self._submitted += 1
-        record = RequestRecord(request=request, service=service, number=self._submitted, now_s=now_s)
+        record = arrived(request, service, self._submitted, now_s)
         self._lives.requests[request.request_id] = record
         self._lives.timers.set(now_s + service.timeout_s, request.request_id)
         if service.when_late is WhenLate.CANCEL and record.deadline_at_s < inf:
@@ -97,16 +99,19 @@ class Scheduler:
         if attempt is None:
             raise InvariantError(f"attempt {attempt_id} is not open: closed twice, or never dispatched")
         attempt.state = after_attempt(attempt.state, AttemptEvent.CLOSE)
-        attempt.server.has_read(attempt.unread_s)
-        attempt.server.release(attempt.reservation, attempt.live_tokens)
-        lesson = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s)
-        self._view.policy.learn(lesson)
+        server, lives = attempt.server, self._lives
+        server.has_read(attempt.unread_s)
+        server.release(attempt.reservation, attempt.live_tokens)
+        energy_ratio = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s)
+        if self._learns:
+            self._view.policy.learn(lesson_of(attempt, ending, energy_ratio, now_s))
         if self._power is not None:
-            self._power.learn(lesson, attempt.owner.service.attainment)
-        self._lives.note_health(attempt, ending, now_s)
+            self._power.learn(attempt, evidence_of(attempt, ending, now_s), now_s)
+        lives.note_health(attempt, ending, now_s)
         actions: list[Action] = []
-        self._lives.settle(attempt, ending, now_s, actions)
-        self._lives.pump(now_s, actions)
+        lives.settle(attempt, ending, now_s, actions)
+        if lives.held.keys:
+            lives.pump(now_s, actions)
         return self._powered(now_s, actions)
 
     def cancel(self, request_id: str, now_s: float) -> Actions:
@@ -162,7 +167,7 @@ class Scheduler:
     @property
     def wake_at_s(self) -> float | None:
         """The next instant at which `wake` is wanted."""
-        return self._lives.timers.next_at_s()
+        return self._lives.timers.next_at_s
 
     @property
     def report_every_s(self) -> float:

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from math import inf
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from perllm.costs.attribution import OccupancyMeter
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
 from perllm.costs.steps import Steps
-from perllm.costs.time import busy_s, step_overheads_s
+from perllm.costs.time import attention_pairs, busy_s, step_overheads_s
 from perllm.domain.server import Server
 from perllm.simulation.sequence import Sequence
 
 
-class Portion(NamedTuple):
+class Portion(Struct, frozen=True, gc=False):
     """What a step reads beside writing: tokens, pairs to attend to, and the readers' noise factors."""
 
-    tokens: float
+    tokens: int
     pairs: float
     factors: float
     readers: int
+
+
+def cut_off(readers: Iterable[Sequence], room: int) -> Portion:
+    """Cut off what the next step reads of each prompt, and add it up."""
+    tokens, pairs, factors, count = 0, 0.0, 0.0, 0
+    for reader in readers:
+        portion = reader.to_read if reader.to_read < room else room
+        reader.portion = portion
+        if portion:
+            room -= portion
+            tokens += portion
+            pairs += attention_pairs(portion, reader.known)
+            factors += reader.job.truth.service_factor
+            count += 1
+    return Portion(tokens, pairs, factors, count)
 
 
 class Batch:
@@ -165,6 +182,7 @@ class Batch:
     def _leave(self, sequence: Sequence, made: int, at_s: float) -> Sequence:
         """Settle a member's account; `made` steps of the present run are not in the batch's count yet."""
         sequence.written = self._steps + made - sequence.steps_before
+        sequence.context_tokens = sequence.job.truth.prompt_tokens + sequence.written
         sequence.infer_j += self.meter.leave(at_s, sequence.level_j)
         self.context_tokens -= sequence.context_tokens - made
         self.size -= 1

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from perllm.scheduling.demand import MOST_KINDS, QUICK_S, SLOW_S, Average, Traffic
-from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.records import RequestRecord, arrived
 from tests.unit.scheduling.builders import CHAT, request
 
 
 def record(at_s: float, model: str = "chat", **changes: Any) -> RequestRecord:
-    return RequestRecord(request=request(model=model, **changes), service=CHAT, number=1, now_s=at_s)
+    return arrived(request(model=model, **changes), CHAT, 1, at_s)
 
 
 def heard(*instants_s: float, since_s: float = 0.0) -> Traffic:

@@ -9,7 +9,7 @@ import pytest
 from perllm.domain.reason import Violation
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.judging import Judgement
-from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.records import arrived
 from perllm.scheduling.standby import prefer_awake
 from tests.unit.scheduling.builders import CHAT, request
 from tests.unit.scheduling.plans import fleet, need
@@ -33,7 +33,7 @@ def judged(
     candidates = Candidates(times, times, times, probability, (5.0, 5.0), [0, 0], list(violations), feasible)
     roomy = [row for row in (0, 1) if violations[row] is not NO_SLOT]
     full = [row for row in (0, 1) if violations[row] is NO_SLOT]
-    record = RequestRecord(request=request(hold_until_s=hold_until_s), service=CHAT, number=1, now_s=0.0)
+    record = arrived(request(hold_until_s=hold_until_s), CHAT, 1, 0.0)
     return prefer_awake(Judgement(record, need(), candidates, roomy, full, 0.0), states, (0, 1), 0.95)
 
 
