@@ -174,6 +174,11 @@ class Scheduler:
         """How often somebody wants to hear how many tokens a stream has: infinite where nobody listens."""
         return REPORT_EVERY_S if self._view.policy.watches else inf
 
+    @property
+    def sleeps(self) -> bool:
+        """Whether servers that obey commands are sent to sleep."""
+        return self._power is not None
+
     def counts(self) -> Counts:
         """Return where all requests are."""
         return Counts(
