@@ -22,7 +22,7 @@ BLOCK_TOKENS = 512
 
 
 class Event(NamedTuple):
-    """Something that is done to the engine. `what`: enter, abort or crash."""
+    """Something that is done to the engine. `what`: enter, abort, crash, sleep or wake."""
 
     at_s: float
     what: str
@@ -78,6 +78,7 @@ class StepwiseEngine:
         self.step: Step | None = None
         self.idle_from_s = 0.0
         self.idle_since_s = 0.0
+        self.sent_at_s = inf
         self.rested_s: dict[Rest, float] = defaultdict(float)
         self.waking_j = 0.0
 
@@ -88,6 +89,8 @@ class StepwiseEngine:
             "enter": lambda at_s, number: self.enter(at_s, number, truths[number]),
             "abort": self.abort,
             "crash": self.crash,
+            "sleep": self.sleep,
+            "wake": self.wake,
         }
         for event in sorted([*events, *crashes]):
             self.step_until(event.at_s)
@@ -110,8 +113,13 @@ class StepwiseEngine:
         self.waiting.append(guest)
         if self.step is not None:
             return
+        self.rise(at_s)
+
+    def rise(self, at_s: float) -> None:
+        """Wake, if at rest, and see what there is to do."""
         self.count_rest(at_s)
         rest = self.rest(at_s)
+        self.sent_at_s = inf
         self.waking_j += rest.wake_j if rest else 0.0
         if rest and rest.wake_s > 0.0:
             self.blocks.clear()
@@ -163,12 +171,30 @@ class StepwiseEngine:
 
     def rest(self, at_s: float) -> Rest | None:
         """Return the deepest rest into which an idle machine has fallen; one that crashed is there at once."""
-        fallen = [rest for rest in self.server.rests if at_s - self.idle_since_s >= rest.after_s]
+        fallen = [rest for rest in self.server.rests if at_s >= self.falls_at_s(rest)]
         return fallen[-1] if fallen else None
+
+    def falls_at_s(self, rest: Rest) -> float:
+        """Return when an idle machine falls into a rest: by itself, or because it was told to."""
+        if self.idle_since_s == -inf:
+            return -inf
+        by_itself_s = inf if rest.after_s is None else self.idle_since_s + rest.after_s
+        return min(by_itself_s, self.sent_at_s) if rest.on_command else by_itself_s
+
+    def sleep(self, at_s: float, _: int) -> None:
+        """Obey a command to sleep, unless there is something to do."""
+        if self.step is None and self.sent_at_s == inf:
+            self.count_rest(at_s)
+            self.idle_from_s = self.sent_at_s = at_s
+
+    def wake(self, at_s: float, _: int) -> None:
+        """Obey a command to wake, if at rest."""
+        if self.step is None and self.rest(at_s) is not None:
+            self.rise(at_s)
 
     def count_rest(self, until_s: float) -> None:
         """Add up the time in each rest since it became idle, piece by piece."""
-        falls_at_s = [self.idle_since_s + rest.after_s for rest in self.server.rests]
+        falls_at_s = [self.falls_at_s(rest) for rest in self.server.rests]
         cuts = [self.idle_from_s, *(at_s for at_s in falls_at_s if self.idle_from_s < at_s < until_s), until_s]
         for earlier_s, later_s in pairwise(cuts):
             rest = self.rest((earlier_s + later_s) / 2)

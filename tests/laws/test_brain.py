@@ -40,10 +40,13 @@ SECONDS = st.floats(min_value=0.0, max_value=5.0)
 class Brain(RuleBasedStateMachine):
     """Any order of submissions, progress, ends, departures, probes and timers."""
 
+    fleet: Sequence[Server] = FLEET
+    sleeps: bool | None = None
+
     @initialize(policy=st.sampled_from(POLICIES), hold=st.sampled_from([None, True]))
     def start(self, policy: str, hold: bool | None) -> None:
         self.policy = policy
-        self.brain = scheduler(*FLEET, services=SERVICES, policy=policy, hold=hold, max_held=3)
+        self.brain = scheduler(*self.fleet, services=SERVICES, policy=policy, hold=hold, power=self.sleeps, max_held=3)
         self.holds = make_policy(policy).holds if hold is None else hold
         self.now_s = 0.0
         self.requests: dict[str, Request] = {}
@@ -129,7 +132,7 @@ class Brain(RuleBasedStateMachine):
 
     @rule(fewer=st.booleans())
     def reconfigure(self, fewer: bool) -> None:
-        servers: Sequence[Server] = FLEET[:2] if fewer else FLEET
+        servers: Sequence[Server] = self.fleet[:2] if fewer else self.fleet
         services: Sequence[Service] = SERVICES
         self.take(self.brain.configure(servers, services, self.now_s))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf, sqrt
 
 import pytest
@@ -50,6 +51,13 @@ POWERS = st.builds(
 )
 RESTS = st.just(()) | st.just(
     (Rest(after_s=0.05, watts=5.0, wake_s=0.031), Rest(after_s=0.4, watts=1.0, wake_s=0.217, wake_j=3.0))
+)
+COMMANDED = st.sampled_from(
+    [
+        (Rest(watts=1.0, wake_s=0.217, wake_j=3.0, on_command=True),),
+        (Rest(after_s=0.05, watts=5.0, wake_s=0.031), Rest(watts=1.0, wake_s=0.217, wake_j=3.0, on_command=True)),
+        (Rest(watts=5.0, wake_s=0.031, on_command=True), Rest(after_s=0.4, watts=1.0, wake_s=0.217, wake_j=3.0)),
+    ]
 )
 FACTORS = st.integers(5, 20).map(lambda tenths: tenths / 10)
 Plan = list[tuple[float, Truth, float | None]]
@@ -138,7 +146,9 @@ def events_of(plan: Plan) -> list[Event]:
     return sorted([*enter, *abort])
 
 
-def play(engine: Engine, plan: Plan) -> tuple[dict[int, float], dict[int, tuple[float, Ending]]]:
+def play(
+    engine: Engine, plan: Plan, commands: Sequence[Event] = ()
+) -> tuple[dict[int, float], dict[int, tuple[float, Ending]]]:
     """Carry out a plan on the engine; return the instants of first tokens, and of endings what they tell."""
     first_at_s: dict[int, float] = {}
     ended: dict[int, tuple[float, Ending]] = {}
@@ -155,9 +165,13 @@ def play(engine: Engine, plan: Plan) -> tuple[dict[int, float], dict[int, tuple[
                 assert number not in ended
                 ended[number] = report.at_s, report.event
 
-    for at_s, what, number in events_of(plan):
+    for at_s, what, number in sorted([*events_of(plan), *commands]):
         go_on(at_s)
-        if what == "enter":
+        if what == "sleep":
+            engine.sleep(at_s)
+        elif what == "wake":
+            engine.wake(at_s)
+        elif what == "enter":
             engine.arrive(str(number), replace(job(), truth=plan[number][1]), at_s)
         elif engine.knows(str(number)):
             ended[number] = at_s, engine.abort(str(number), EndingKind.CANCELLED, at_s)
@@ -185,6 +199,26 @@ def test_leaping_over_steps_is_making_each(
         for number, (_, ending) in ended.items()
     }
     over_at_s = 10.0 + max(at_s for at_s, _ in ended.values())
+    idle = fast.idle_joules(over_at_s)
+    assert slow.idle_joules(over_at_s) == near_joules(idle.powered_j, idle.resting_j, idle.waking_j)
+
+
+@settings(max_examples=150)
+@given(CASES, COMMANDED, st.lists(st.tuples(instants(0.9, sqrt(7.0) / 1000.0), st.booleans()), max_size=8), OUTAGES)
+def test_who_obeys_commands_draws_what_the_rules_say(
+    case: tuple[Server, Plan], rests: tuple[Rest, ...], commands: list[tuple[float, bool]], outages: list[Outage]
+) -> None:
+    server, plan = replace(case[0], rests=rests), case[1]
+    told = [Event(at_s, "sleep" if sleeps else "wake", -1) for at_s, sleeps in dict(commands).items()]
+    slow = StepwiseEngine(server, outages=outages)
+    slow.play(sorted([*events_of(plan), *told]), [truth for _, truth, _ in plan])
+    fast = Engine(server, outages=outages, report_every_s=inf)
+    _, ended = play(fast, plan, told)
+
+    assert {number: (guest.fate, near(guest.ended_at_s)) for number, guest in slow.guests.items()} == {
+        number: (FATES[ending.kind], at_s) for number, (at_s, ending) in ended.items()
+    }
+    over_at_s = 20.0 + max(at_s for at_s, _ in ended.values())
     idle = fast.idle_joules(over_at_s)
     assert slow.idle_joules(over_at_s) == near_joules(idle.powered_j, idle.resting_j, idle.waking_j)
 

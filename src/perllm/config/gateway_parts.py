@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from perllm.config.schema import EngineSection, GatewayFile
 from perllm.config.values import server_value, service_value
 from perllm.domain.server import Server
@@ -41,9 +43,15 @@ def gateway_parts(file: GatewayFile, environ: Mapping[str, str], source: str) ->
     return GatewayParts(
         settings=_settings(file),
         rules=_rules(file),
-        servers=tuple(server_value(name, section, models[name]) for name, section in file.servers.items()),
+        servers=tuple(_unswitched(server_value(name, section, models[name])) for name, section in file.servers.items()),
         upstreams=tuple(_upstream(name, section, models[name], keys[name]) for name, section in file.servers.items()),
     )
+
+
+def _unswitched(server: Server) -> Server:
+    """Tell the brain that a server obeys no command to sleep: the gateway has no switch to carry one out."""
+    by_themselves = (replace(rest, on_command=False) for rest in server.rests if rest.after_s is not None)
+    return replace(server, rests=tuple(by_themselves))
 
 
 def client_models(file: GatewayFile) -> dict[str, dict[str, str]]:

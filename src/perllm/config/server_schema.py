@@ -90,12 +90,21 @@ class TimingSection(Section, frozen=True, kw_only=True):
 
 
 class RestSection(Section, frozen=True, kw_only=True):
-    """A state the machine falls into after so long without work, what it draws there, and what waking costs."""
+    """A state of little power: when the machine falls into it, what it draws there, and what waking costs.
 
-    after_s: NotNegative
+    By itself after so long without work, or `on_command`, when the scheduler says so.
+    """
+
+    after_s: NotNegative | None = None
     watts: NotNegative
     wake_s: NotNegative
     wake_j: NotNegative = 0.0
+    on_command: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a rest that nothing leads into."""
+        if self.after_s is None and not self.on_command:
+            raise ValueError("a rest needs after_s, or on_command: true, or nothing ever leads into it")
 
 
 class PowerSection(Section, frozen=True, kw_only=True):
@@ -153,7 +162,8 @@ class ServerSection(Section, frozen=True, kw_only=True):
         """Refuse speeds given twice, and rests out of order."""
         if self.speed is not None and self.timing is not None:
             raise ValueError("speed and timing say the same thing in two ways: give one of them")
-        if any(deeper.after_s < lighter.after_s for lighter, deeper in pairwise(self.rests)):
+        by_themselves = [rest.after_s for rest in self.rests if rest.after_s is not None]
+        if any(deeper < lighter for lighter, deeper in pairwise(by_themselves)):
             raise ValueError("rests must stand in the order of their after_s")
 
 

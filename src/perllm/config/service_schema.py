@@ -46,9 +46,10 @@ class ServiceSection(Section, frozen=True, kw_only=True):
 
 
 class SchedulerSection(Section, frozen=True, kw_only=True):
-    """How requests are scheduled. `hold` left out: the policy decides."""
+    """How requests are scheduled, and whether servers sleep. `hold` and `power` left out: the policy decides."""
 
     policy: ContenderText = "cs-ucb"
     hold: bool | None = None
+    power: bool | None = None
     max_attempts: Count = 3
     max_held: Count = 1000

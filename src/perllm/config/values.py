@@ -56,7 +56,13 @@ def _speed(section: ServerSection) -> SpeedProfile:
 
 
 def _rest(section: RestSection) -> Rest:
-    return Rest(after_s=section.after_s, watts=section.watts, wake_s=section.wake_s, wake_j=section.wake_j)
+    return Rest(
+        after_s=section.after_s,
+        watts=section.watts,
+        wake_s=section.wake_s,
+        wake_j=section.wake_j,
+        on_command=section.on_command,
+    )
 
 
 def service_value(name: str, section: ServiceSection) -> Service:
@@ -79,7 +85,9 @@ def service_value(name: str, section: ServiceSection) -> Service:
 
 def scheduler_settings(section: SchedulerSection) -> SchedulerSettings:
     """Make the scheduler's settings."""
-    return SchedulerSettings(hold=section.hold, max_attempts=section.max_attempts, max_held=section.max_held)
+    return SchedulerSettings(
+        hold=section.hold, power=section.power, max_attempts=section.max_attempts, max_held=section.max_held
+    )
 
 
 def link_value(section: LinkSection) -> Link:

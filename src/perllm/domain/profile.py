@@ -41,15 +41,17 @@ class PowerProfile(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Rest(Struct, frozen=True, kw_only=True, gc=False):
-    """A state that a machine falls into by itself once it has been idle for `after_s`: model unloaded, or asleep.
+    """A state in which a machine draws `watts`: model unloaded, or asleep.
 
-    There it draws `watts`. The next request wakes it, which takes `wake_s` at idle power and `wake_j` on top.
+    It falls into it by itself once it has been idle for `after_s` (None: never), and when told to if `on_command`.
+    The next request wakes it, or a command; that takes `wake_s` at idle power and `wake_j` on top.
     """
 
-    after_s: float
     watts: float
     wake_s: float
+    after_s: float | None = None
     wake_j: float = 0.0
+    on_command: bool = False
 
 
 class Batching(StrEnum):

@@ -15,6 +15,7 @@ class Violation(StrEnum):
     CONTEXT_TOO_LONG = "context-too-long"
     ALREADY_TRIED = "already-tried"
     RESTING = "resting"
+    ON_STANDBY = "on-standby"
     NO_SLOT = "no-slot"
     NO_KV_TOKENS = "no-kv-tokens"
     NO_BANDWIDTH = "no-bandwidth"

@@ -43,7 +43,7 @@ class Server(Struct, frozen=True, kw_only=True, gc=False):
     `models` are the names clients may ask for that this server answers with an equivalent model. `slots` is how many
     requests its engine works on at once, `kv_tokens` how many tokens fit its cache, `context_tokens` how many of them
     one request may use. `step_tokens` bounds what one step reads and writes, `caches_prefixes` says whether the start
-    of an earlier prompt need not be read again. `rests` are the states it falls into when idle, the deepest last.
+    of an earlier prompt need not be read again. `rests` are the states in which it saves power, the deepest last.
     """
 
     server_id: str
@@ -59,3 +59,8 @@ class Server(Struct, frozen=True, kw_only=True, gc=False):
     step_tokens: int = 2048
     caches_prefixes: bool = False
     rests: tuple[Rest, ...] = ()
+
+    @property
+    def sleep(self) -> Rest | None:
+        """The deepest rest it can be sent into, None where it obeys no command."""
+        return next((rest for rest in reversed(self.rests) if rest.on_command), None)

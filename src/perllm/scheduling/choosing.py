@@ -26,6 +26,7 @@ from perllm.scheduling.predictor import harm_of, kv_tokens_of, lateness_per_s
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
+from perllm.scheduling.standby import prefer_awake
 
 # Waiting for less than this is no waiting; it also keeps rounding from asking for a timer at this very instant.
 LEAST_PATIENCE_S = 1e-3
@@ -84,7 +85,7 @@ class Chooser:
 
     __slots__ = (
         "_explains", "_gathers", "_judge", "_least_context_tokens", "_minds_time", "_policy", "_refuse_below", "_rng",
-        "_server_ids", "_servers", "_states", "_unknown", "glances",
+        "_server_ids", "_servers", "_sleeps", "_states", "_unknown", "glances",
     )  # fmt: skip
 
     def __init__(
@@ -95,8 +96,9 @@ class Chooser:
         rng: np.random.Generator,
     ) -> None:
         holds = policy.holds if settings.hold is None else settings.hold
-        self.glances = policy.blind and not holds and not settings.explain
+        self._sleeps = policy.sleeps if settings.power is None else settings.power
         self._gathers = policy.gathers if settings.hold is None else settings.hold
+        self.glances = policy.blind and not holds and not settings.explain and not self._sleeps
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
@@ -112,6 +114,8 @@ class Chooser:
     def decide(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Verdict:
         """Judge every reachable server, then pick one, wait, or refuse."""
         case = self._judge.judge(record, need, reach, now_s)
+        if self._sleeps:
+            case = prefer_awake(case, self._states, reach.rows, record.service.attainment if self._minds_time else 0.0)
         feasible = case.candidates.feasible
         if self._policy.weighs_lateness:
             verdict = self._weigh(case)
@@ -202,7 +206,7 @@ class Chooser:
             until_s = self._policy.defers(record.request, case.candidates, row, record.arrived_at_s, now_s)
             if until_s is not None:
                 return Wait(until_s, no_room=False)
-            wait_s = company_s(case, row, self._states[row]) if self._gathers else 0.0
+            wait_s = company_s(case, row, self._states[row]) if self._gathers and not case.foreseen else 0.0
             if wait_s > LEAST_PATIENCE_S:
                 return Gather(row, wait_s, self._exposure(case, row))
         return self._go(case, row, choice, scores)
@@ -212,6 +216,9 @@ class Chooser:
         return Go(row, choice, case.candidates.total_s[row], self._exposure(case, row), explanation)
 
     def _exposure(self, case: Judgement, row: int) -> float:
+        if case.foreseen:
+            # What is certain does not become a little less so.
+            return 0.0
         first_token_s, token_s = case.candidates.first_token_s[row], case.candidates.token_s[row]
         return lateness_per_s(case.need, self._states[row].time_sd, first_token_s, token_s)
 

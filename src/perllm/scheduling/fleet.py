@@ -31,10 +31,10 @@ class ServerState:
     """One server as the scheduler sees it.
 
     `batch` counts open attempts, `unread_s` prompts sent but not yet read, `read_at_s` when those will be whose reading
-    nobody reports, `live_tokens` what the open attempts are
-    expected to have in the cache half-way through, and `exposure` sums up the chances of being in time that they lose
-    with every second of delay. `ready_in_s` is how long it takes to begin, as the last probe told,
-    until it shows that it has. `outlook` and `step` are None or stale after a change; `look` renews both.
+    nobody reports, `live_tokens` what the open attempts are expected to have in the cache half-way through, and
+    `exposure` sums up the chances of being in time that they lose with every second of delay. `ready_in_s` is how long
+    it takes to begin, as the last probe told, until it shows that it has. `standby`: asleep, or to be sent to sleep
+    once it is empty. `outlook` and `step` are None or stale after a change; `look` renews both.
     """
 
     __slots__ = (
@@ -69,6 +69,7 @@ class ServerState:
         "server",
         "server_id",
         "slots",
+        "standby",
         "step",
         "step_table",
         "time_sd",
@@ -87,6 +88,7 @@ class ServerState:
         self.live_tokens = 0.0
         self.exposure = 0.0
         self.ready_in_s = 0.0
+        self.standby = False
         self.healthy = True
         self.missed_probes = 0
         self.measured_at_s: float | None = None

@@ -20,7 +20,8 @@ from perllm.scheduling.records import RequestRecord
 class Judgement(Struct, frozen=True, gc=False):
     """The estimates and violations of one decision.
 
-    `roomy` rows could take the request now, in time or not; `full` rows will in a while. `foreseen`: the times are no estimates.
+    `roomy` rows could take the request now, in time or not; `full` rows will in a while. `foreseen`: these
+    times are no estimates.
     """
 
     record: RequestRecord

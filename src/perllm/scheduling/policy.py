@@ -62,6 +62,7 @@ class Policy:
     too, where that pays. `minds_time`: servers that are not expected to be in time are no candidates (C1). Rules that
     operators use today do none of it. `weighs_lateness`: it scores whoever is reachable, in time or not, with room or
     full for now, and looks at `Candidates.harm`.
+    `sleeps`: servers that obey commands are sent to sleep while the others can carry what comes.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
     learns nothing from how they were met (`energy_ratio`), so that nothing need be predicted unless somebody wants an
     explanation; it cannot defer. `batches`: what it defers it may release together, so that whenever one request goes
@@ -74,6 +75,7 @@ class Policy:
     gathers: bool = False
     minds_time: bool = True
     weighs_lateness: bool = False
+    sleeps: bool = False
     watches: ClassVar[bool] = False
     blind: ClassVar[bool] = False
     batches: ClassVar[bool] = False

@@ -28,9 +28,10 @@ from perllm.scheduling.learned import Learned
 from perllm.scheduling.life import AttemptEvent, RequestEvent, RequestState, after_attempt, after_request
 from perllm.scheduling.lives import Lives
 from perllm.scheduling.policy import Policy
+from perllm.scheduling.powering import Power
 from perllm.scheduling.records import arrived
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.scheduling.teaching import lesson_of, teach
+from perllm.scheduling.teaching import evidence_of, lesson_of, teach
 from perllm.scheduling.view import View
 
 # How often a stream's tokens are worth telling to a policy that watches.
@@ -57,6 +58,8 @@ class Scheduler:
         self._settings = settings or SchedulerSettings()
         self._view = View(servers=servers, services=services, policy=policy, settings=self._settings, rng=rng)
         self._lives = Lives(self._view, self._settings)
+        sleeps = policy.sleeps if self._settings.power is None else self._settings.power
+        self._power = Power(self._view, self._lives.timers) if sleeps else None
         self._submitted = 0
         # Told to nobody, a lesson need not be written: for every attempt that would be its dozen figures.
         self._learns = type(policy).learn is not Policy.learn
@@ -75,9 +78,11 @@ class Scheduler:
         if service.when_late is _CANCEL_LATE and record.deadline_at_s < inf:
             lives.timers.set(record.deadline_at_s, request_id)
         actions: list[Action] = []
+        if self._power is not None:
+            self._power.hear(record)
         lives.decide(record, now_s, actions)
         lives.follow(now_s, actions)
-        return actions
+        return self._powered(now_s, actions)
 
     def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
         """An attempt has moved on."""
@@ -107,12 +112,14 @@ class Scheduler:
         energy_ratio = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s)
         if self._learns:
             self._view.policy.learn(lesson_of(attempt, ending, energy_ratio, now_s))
+        if self._power is not None:
+            self._power.learn(attempt, evidence_of(attempt, ending, now_s), now_s)
         lives.note_health(attempt, ending, now_s)
         actions: list[Action] = []
         lives.settle(attempt, ending, now_s, actions)
         if lives.held.keys:
             lives.pump(now_s, actions)
-        return actions
+        return self._powered(now_s, actions)
 
     def cancel(self, request_id: str, now_s: float) -> Actions:
         """The client has left."""
@@ -130,18 +137,20 @@ class Scheduler:
         """A probe has answered."""
         state = self._view.server(fact.server_id)
         actions: list[Action] = []
-        if state is not None and state.probed(fact):
+        if state is not None and state.probed(fact if self._power is None else self._power.heed(fact)):
             self._lives.pump(now_s, actions)
-        return actions
+        return self._powered(now_s, actions)
 
     def configure(self, servers: Sequence[Server], services: Sequence[Service], now_s: float) -> Actions:
         """The fleet or the services have changed; requests already in flight run on as they were."""
         self._view.configure(servers, services)
         for record in self._lives.requests.values():
             record.service = self._view.renewed(record.service)
+        if self._power is not None:
+            self._power.reconfigured()
         actions: list[Action] = []
         self._lives.pump(now_s, actions)
-        return actions
+        return self._powered(now_s, actions)
 
     def wake(self, now_s: float) -> Actions:
         """An instant that was asked for has come."""
@@ -153,6 +162,12 @@ class Scheduler:
             else:
                 self._lives.pump(now_s, actions)
         self._lives.follow(now_s, actions)
+        return self._powered(now_s, actions)
+
+    def _powered(self, now_s: float, actions: list[Action]) -> list[Action]:
+        """Add what servers are to be told about sleeping."""
+        if self._power is not None:
+            self._power.settle(now_s, actions)
         return actions
 
     # ---- facts --------------------------------------------------------------------------------------------------
@@ -166,6 +181,11 @@ class Scheduler:
     def report_every_s(self) -> float:
         """How often somebody wants to hear how many tokens a stream has: infinite where nobody listens."""
         return REPORT_EVERY_S if self._view.policy.watches else inf
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether servers that obey commands are sent to sleep."""
+        return self._power is not None
 
     def counts(self) -> Counts:
         """Return where all requests are."""

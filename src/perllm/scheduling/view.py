@@ -70,6 +70,11 @@ class View:
         known.reconfigure(server)
         return known
 
+    @property
+    def services(self) -> Sequence[Service]:
+        """The services as they are described now."""
+        return tuple(self._services.values())
+
     def service(self, name: str) -> Service:
         """Return a service by name; InvariantError where a shell invents one."""
         service = self._services.get(name)
@@ -98,11 +103,12 @@ class View:
         """Decide for one request without predicting anything, where that is enough: return the server's row."""
         if not self._chooser.glances:
             return None
-        reach = self._reach_of(record)
+        reach = self.reach(record)
         prompt_tokens = self._lengths[record.service.name].prompt_tokens(record.request.prompt_bytes)
         return self._chooser.glance(record, prompt_tokens, reach, now_s)
 
-    def _reach_of(self, record: RequestRecord) -> Reach:
+    def reach(self, record: RequestRecord) -> Reach:
+        """Return the servers that requests of this one's group could ever go to."""
         reach = self._reach.get(record.group)
         if reach is None:
             if len(self._reach) >= MOST_GROUPS:
@@ -113,7 +119,7 @@ class View:
 
     def decide(self, record: RequestRecord, need: Need, now_s: float) -> Verdict:
         """Decide for one request at one instant."""
-        reach = self._reach_of(record)
+        reach = self.reach(record)
         if reach.refusal is not None:
             server_ids = [state.server_id for state in self.states]
             return No(reach.refusal, None, explain_reach(reach, self.policy.name, server_ids))

@@ -31,7 +31,7 @@ class Engine:
 
     __slots__ = (
         "_agenda", "_context_tokens", "_foreign", "_foreign_j", "_number", "_on_enter", "_on_turn", "_outages",
-        "_outbox", "_overhead_s", "_processor", "_repose", "_turn_number", "_turns_at_s", "_way", "attempts",
+        "_outbox", "_overhead_s", "_processor", "_repose", "_server", "_turn_number", "_turns_at_s", "_way", "attempts",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,7 @@ class Engine:
         way: Way | None = None,
         pace: Pace | None = None,
     ) -> None:
+        self._server = server
         self._overhead_s = server.speed.request_overhead_s
         self._context_tokens = min(server.context_tokens, server.kv_tokens)
         self._agenda = agenda or Agenda()
@@ -119,9 +120,16 @@ class Engine:
         return foresee(self._server, self._processor, coming, newcomer, now_s)
 
     def sleep(self, now_s: float) -> None:
-        """Go to the deepest rest at once, if there is nothing to do."""
-        if not self._processor.busy:
-            self._repose.fall(now_s)
+        """Go to the rest that obeys commands at once, if there is one and nothing to do."""
+        rest = self._server.sleep
+        if rest is not None and not self._processor.busy:
+            self._repose.fall(now_s, rest)
+
+    def wake(self, now_s: float) -> None:
+        """Begin to wake, if it rests."""
+        if not self._processor.busy and self._repose.rests(now_s):
+            self._processor.begin(now_s)
+            self._follow()
 
     def arrive(self, attempt_id: str, job: Job, now_s: float) -> None:
         """Begin to send a request there. Raises InvariantError if the attempt is open already."""

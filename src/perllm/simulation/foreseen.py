@@ -43,7 +43,11 @@ def foresee(
     all_bytes, stream = reply_bytes(job, tokens), job.request.stream
     first_seen_at_s = way.returns_at_s(first_at_s, truth.token_bytes, truth.link_factor)
     seen_at_s = way.drained_at_s(
-        first_at_s if stream else ended_at_s, ended_at_s, all_bytes, last_bytes(job, tokens), truth.link_factor
+        first_at_s if stream else ended_at_s,
+        ended_at_s,
+        all_bytes,
+        truth.token_bytes if stream else all_bytes,
+        truth.link_factor,
     )
     return Foreseen(
         seen_at_s - now_s,

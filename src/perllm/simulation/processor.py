@@ -58,9 +58,7 @@ class Processor:
         self._batch = Batch(server)
         self._prefixes = PrefixCache() if server.caches_prefixes else None
         self._repose = repose
-        self._watts = 0.0
-        self._since_s = 0.0
-        self.reading_j = 0.0
+        self._watts = self._since_s = self.reading_j = 0.0
         self.turn_at_s = inf
 
     @property
@@ -88,15 +86,19 @@ class Processor:
         sequence.place = _WAITING
         self._waiting.append(sequence)
         if self.turn_at_s == inf:
-            wake_s = self._repose.wake(at_s)
-            if wake_s > 0.0:
-                self._forget()
-                self.turn_at_s = at_s + wake_s
-            else:
-                self._proceed(at_s)
+            self.begin(at_s)
         elif len(self._waiting) == 1 and not self._readers and self._batch.size and self._fits(sequence):
             # Behind others it waits for what they wait for.
             self.interrupt(at_s)
+
+    def begin(self, at_s: float) -> None:
+        """Begin to work; a machine at rest must wake first."""
+        wake_s = self._repose.wake(at_s)
+        if wake_s > 0.0:
+            self._forget()
+            self.turn_at_s = at_s + wake_s
+        else:
+            self._proceed(at_s)
 
     def interrupt(self, at_s: float) -> None:
         """Look again at what to do after the step under way."""
@@ -135,9 +137,8 @@ class Processor:
         self._break_off_reading(at_s)
         dropped = [*self._batch.clear(at_s), *self._waiting, *self._readers]
         self._waiting.clear()
-        self._readers, self._reading_tokens = [], 0
         self._forget()
-        self.turn_at_s = inf
+        self._readers, self._reading_tokens, self.turn_at_s = [], 0, inf
         self._repose.fall(at_s)
         return sorted(dropped, key=lambda sequence: sequence.number)
 

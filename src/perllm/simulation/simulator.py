@@ -97,7 +97,7 @@ def run(
         foreign_joules=world.foreign_joules(),
         idle_joules=world.idle_joules(simulator.now_s),
         timing=scheduler.timing() if isinstance(scheduler, TimedScheduler) else {},
-        settings=_settings(scenario),
+        settings=_settings(scenario, sleeps=scheduler.sleeps),
     )
     return Run(result=result, counts=scheduler.counts())
 
@@ -242,7 +242,7 @@ def _check_laws(scheduler: Scheduler, world: World) -> None:
             raise InvariantError(f"{server_id} still holds a reservation at the end of a run: {held}")
 
 
-def _settings(scenario: Scenario) -> dict[str, Any]:
+def _settings(scenario: Scenario, *, sleeps: bool) -> dict[str, Any]:
     """Return what a reader must know to compare two results."""
     world = asdict(scenario.world)
     del world["idle"]
@@ -252,6 +252,7 @@ def _settings(scenario: Scenario) -> dict[str, Any]:
         "arrivals": asdict(scenario.workload.arrivals),
         "trace": None if scenario.workload.trace is None else _trace(scenario.workload.trace),
         "network": {server.server_id: server.link.coefficient.value for server in scenario.servers},
+        "sleeping": [server.server_id for server in scenario.servers if sleeps and server.sleep is not None],
         "world": world,
         "scheduler": asdict(scenario.scheduler),
     }

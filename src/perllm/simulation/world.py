@@ -89,9 +89,12 @@ class World:
         raise InvariantError(f"attempt {attempt_id} is not open")
 
     def set_power(self, server_id: str, state: PowerState, now_s: float) -> None:
-        """Send a server to sleep; one that is woken wakes with the next request."""
+        """Send a server to sleep, if it has nothing to do and obeys such commands, or wake it."""
+        engine = self._engines[server_id]
         if state is PowerState.ASLEEP:
-            self._engines[server_id].sleep(now_s)
+            engine.sleep(now_s)
+        else:
+            engine.wake(now_s)
 
     def finish(self, now_s: float) -> None:
         """End what is not ours, so that the meters hold nothing else."""

@@ -3,6 +3,7 @@
 import pytest
 
 from perllm.config.gateway_parts import gateway_parts
+from perllm.domain.profile import Rest
 from perllm.domain.request import Requirement
 from perllm.errors import ConfigError
 from perllm.gateway.settings import GatewaySettings
@@ -106,3 +107,14 @@ def test_settings_not_given_are_the_gateways_own_but_for_the_port() -> None:
     settings = parts_of(gateway_file()).settings
 
     assert GatewaySettings(port=settings.port) == settings
+
+
+def test_without_a_power_switch_no_engine_can_be_told_to_sleep() -> None:
+    rests = [
+        {"after_s": 60, "watts": 9, "wake_s": 2, "on_command": True},
+        {"watts": 2, "wake_s": 9, "on_command": True},
+    ]
+    (server,) = parts_of(gateway_file({"rests": rests})).servers
+
+    assert server.sleep is None
+    assert (Rest(after_s=60.0, watts=9.0, wake_s=2.0),) == server.rests

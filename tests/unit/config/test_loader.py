@@ -174,7 +174,7 @@ def test_a_wrong_value_elsewhere_is_refused(sections: dict[str, Any], expected: 
         ),
         (
             {"scheduler": {"policy": "cs-ucb:speed=1"}},
-            "scheduler.policy: cs-ucb has no option called 'speed'. It has no options.",
+            "scheduler.policy: cs-ucb has no option called 'speed'. Its options: dial=true, ",
         ),
         (
             {"models": {"m": {"engines": ["lama"]}}},

@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from perllm.config.loader import load_scenario
 from perllm.config.scenario_parts import scenario_value
 from perllm.config.world_schema import BandwidthSection, FluctuationSection
 from perllm.domain.server import Tier
+from perllm.scheduling.settings import SchedulerSettings
 from perllm.simulation.scenario import Scenario
 from perllm.simulation.simulator import run
 
@@ -84,6 +86,27 @@ def test_the_papers_files_are_alike_but_for_the_bandwidth() -> None:
     still = msgspec.structs.replace(fluctuates.world, bandwidth=None, link_jitter=0.0)
     assert (None, 0.0, FLUCTUATES) == (stays.world.bandwidth, stays.world.link_jitter, fluctuates.world.bandwidth)
     assert stays == msgspec.structs.replace(fluctuates, name=stays.name, world=still)
+
+
+def test_the_sleeping_edges_are_the_papers_but_for_their_rest() -> None:
+    sleeping, paper = shipped("sleeping-edges"), shipped("paper-llama2-7b-stable")
+    awake = tuple(structs.replace(server, rests=()) for server in sleeping.servers)
+    workload = replace(sleeping.workload, rate_per_s=paper.workload.rate_per_s)
+
+    assert replace(sleeping, name=paper.name, servers=awake, workload=workload) == paper
+    assert [True] * 5 + [False] == [server.sleep is not None for server in sleeping.servers]
+
+
+def test_sleeping_edges_save_two_fifths_of_all_joules_and_nobody_is_late_for_it() -> None:
+    few = replace(shipped("sleeping-edges").workload, requests=3000)
+    both = [
+        run(replace(shipped("sleeping-edges"), workload=few, scheduler=SchedulerSettings(power=power)), seed=1).result
+        for power in (True, False)
+    ]
+
+    joules = [result["energy_j"]["total"] / result["goodput_tokens_per_s"] / result["makespan_s"] for result in both]
+    assert joules[0] < 0.65 * joules[1]
+    assert both[0]["attainment"] >= both[1]["attainment"] - 0.002
 
 
 def test_the_home_labs_pc_sleeps_at_night() -> None:

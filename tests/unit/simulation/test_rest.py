@@ -16,7 +16,7 @@ from perllm.simulation.world import World
 from tests.unit.simulation.machines import AT_HAND, exactly, instants, job, reports
 
 UNLOADED = Rest(after_s=10.0, watts=4.0, wake_s=2.0, wake_j=50.0)
-ASLEEP = Rest(after_s=60.0, watts=1.0, wake_s=20.0, wake_j=300.0)
+ASLEEP = Rest(after_s=60.0, watts=1.0, wake_s=20.0, wake_j=300.0, on_command=True)
 SLEEPY = replace(AT_HAND, rests=(UNLOADED, ASLEEP))
 
 
@@ -173,13 +173,61 @@ def test_who_crashes_while_it_wakes_must_wake_again() -> None:
     assert 600.0 == idle(engine, 100.1)[2]
 
 
-def test_a_server_is_sent_to_sleep_through_the_world_and_woken_by_work_alone() -> None:
+def test_a_server_is_sent_to_sleep_and_woken_through_the_world() -> None:
     world = World((SLEEPY,), WorldSettings(prior_error=0.0), 1)
     world.set_power("edge", PowerState.ASLEEP, 2.0)
-    world.set_power("edge", PowerState.AWAKE, 3.0)
 
-    assert 20.0 == world.ready_in_s("edge", 4.0)
-    assert {"edge": IdleJoules(powered_j=exactly(20.0), resting_j=exactly(2.0))} == world.idle_joules(4.0)
+    assert 20.0 == world.ready_in_s("edge", 3.0)
+    world.set_power("edge", PowerState.AWAKE, 3.0)
+    assert 19.0 == world.ready_in_s("edge", 4.0)
+    assert world.advance(23.0) is None
+    assert 0.0 == world.ready_in_s("edge", 23.0)
+    assert {"edge": IdleJoules(powered_j=exactly(10 * 23.0), resting_j=exactly(1.0), waking_j=300.0)} == (
+        world.idle_joules(24.0)
+    )
+
+
+def test_whoever_is_awake_is_not_woken_again() -> None:
+    engine = Engine(SLEEPY)
+    engine.sleep(2.0)
+    for at_s in (3.0, 4.0, 25.0):
+        engine.advance(at_s)
+        engine.wake(at_s)
+
+    assert 300.0 == idle(engine, 25.0)[2]
+
+
+def test_a_request_that_comes_while_the_machine_wakes_waits_for_what_is_left() -> None:
+    engine = Engine(SLEEPY)
+    engine.sleep(2.0)
+    engine.wake(3.0)
+    engine.arrive("a", job(prompt_tokens=99, output_tokens=1), 10.0)
+
+    assert {"a": exactly(23.1)} == instants(reports(engine), Ending)
+
+
+def test_a_machine_that_only_obeys_commands_does_not_fall_asleep_by_itself() -> None:
+    engine = Engine(replace(AT_HAND, rests=(Rest(watts=1.0, wake_s=20.0, on_command=True),)))
+
+    assert 0.0 == engine.ready_in_s(1e6)
+    engine.sleep(1e6)
+    assert (exactly(10 * 1e6), exactly(50.0), 0.0) == idle(engine, 1e6 + 50.0)
+
+
+def test_a_rest_that_obeys_no_command_is_not_entered_by_one() -> None:
+    engine = Engine(replace(AT_HAND, rests=(UNLOADED,)))
+    engine.sleep(3.0)
+
+    assert 0.0 == engine.ready_in_s(4.0)
+
+
+def test_a_machine_sent_into_a_light_rest_still_falls_into_the_deep_one() -> None:
+    light, deep = replace(UNLOADED, on_command=True), replace(ASLEEP, on_command=False)
+    engine = Engine(replace(AT_HAND, rests=(light, deep)))
+    engine.sleep(3.0)
+
+    assert [2.0, 20.0] == [engine.ready_in_s(at_s) for at_s in (59.0, 60.0)]
+    assert (exactly(10 * 3.0), exactly(4 * 57.0 + 1 * 10.0), 0.0) == idle(engine, 70.0)
 
 
 def test_whose_idle_joules_count_is_a_matter_of_the_rule() -> None:

@@ -237,3 +237,14 @@ def test_every_law_holds_where_everything_goes_wrong(policy: str, batching: Batc
     assert {True} == set(result["laws"].values())
     assert 200 == sum(result["requests"][fate] for fate in ("completed", "refused", "failed", "timed_out", "cancelled"))
     assert result == run(traffic, 1).result
+
+
+@pytest.mark.parametrize(
+    ("policy", "sleeping"), [("cs-ucb", ["edge"]), ("cs-ucb:power=false", []), ("round-robin", [])]
+)
+def test_a_result_says_which_servers_may_be_sent_to_sleep(policy: str, sleeping: list[str]) -> None:
+    rests = (Rest(watts=1.0, wake_s=5.0, on_command=True),)
+    traffic = scenario(policy=policy)
+    servers = tuple(altered(each, rests=rests if each.server_id == "edge" else ()) for each in traffic.servers)
+
+    assert sleeping == run(replace(traffic, servers=servers), 1).result["settings"]["sleeping"]

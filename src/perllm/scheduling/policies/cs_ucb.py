@@ -78,10 +78,13 @@ class CsUcb(Policy):
 
     name: ClassVar[str] = "cs-ucb"
 
-    def __init__(self, *, dial: bool = True, harm: bool = True, bounds: bool = True, company: bool = True) -> None:
+    def __init__(
+        self, *, dial: bool = True, harm: bool = True, bounds: bool = True, company: bool = True, power: bool = True
+    ) -> None:
         self.minds_time = not dial
         self.weighs_lateness = dial
         self.gathers = company
+        self.sleeps = power
         self._harm = harm
         self._delta = DELTA if bounds else 0.0
         self._prices: dict[str, Price] = {}
