@@ -31,6 +31,11 @@ COMMANDS: Final = (
     ("check", "perllm.cli.check:check", "Validate a config and explain what it will do."),
     ("simulate", "perllm.cli.simulate:simulate", "Run a scenario once, in simulated time, and print what came of it."),
     (
+        "compare",
+        "perllm.cli.compare:compare",
+        "Run contenders in the same worlds from the same seeds, and say who needs fewer joules.",
+    ),
+    (
         "emulate",
         "perllm.cli.emulate:emulate",
         "Play an OpenAI-compatible engine with modelled timing, and with faults where asked for.",

@@ -14,8 +14,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from perllm.cli.output import check_target, err, write_json
-from perllm.cli.report import show_result
 from perllm.cli.overrides import Sets
+from perllm.cli.report import show_result
 from perllm.cli.run_outputs import RequestsOut, SeriesOut, Subject, TimelineOut, Wanted, outputs, round_step
 from perllm.config.loader import load_scenario
 from perllm.config.scenario_parts import scenario_value
