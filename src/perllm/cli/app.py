@@ -36,6 +36,12 @@ COMMANDS: Final = (
         "Run contenders in the same worlds from the same seeds, and say who needs fewer joules.",
     ),
     (
+        "capacity",
+        "perllm.cli.capacity:capacity",
+        "Find the largest arrival rate at which contenders keep a share of requests in time.",
+    ),
+    ("ablate", "perllm.cli.ablate:ablate", "Switch off a policy's parts, and say of each whether it pays."),
+    (
         "emulate",
         "perllm.cli.emulate:emulate",
         "Play an OpenAI-compatible engine with modelled timing, and with faults where asked for.",

@@ -19,12 +19,12 @@ from perllm.cli.output import table as text_table
 from perllm.cli.output_file import check_folder
 from perllm.experiments.contest.campaign import drive
 from perllm.experiments.contest.cell import Cell, World
-from perllm.experiments.contest.contender import check_contender
 from perllm.experiments.contest.outcome import Draw
 from perllm.experiments.contest.row import Row
 from perllm.experiments.contest.scene import scene_of
 from perllm.experiments.contest.store import Store
 from perllm.experiments.contest.tables import Table
+from perllm.scheduling.policies import contender_of, make_policy
 
 DEFAULT: Final = "cs-ucb"
 
@@ -53,10 +53,14 @@ Tolerance = Annotated[
 def contenders_of(text: str, against: str | None = None) -> list[str]:
     """Read a list of contenders, and add the one they are compared with. ConfigError names what is none."""
     named = [word.strip() for word in text.split(",") if word.strip()]
-    contenders = list(dict.fromkeys([*named, *([against] if against else [])]))
-    for contender in contenders:
-        check_contender(contender)
-    return contenders
+    return list(dict.fromkeys(contender_named(name) for name in [*named, *([against] if against else [])]))
+
+
+def contender_named(text: str) -> str:
+    """Return a contender's text as it is written everywhere. Raises ConfigError where it means none."""
+    contender = contender_of(text.strip())
+    make_policy(contender)
+    return str(contender)
 
 
 def cores() -> int:

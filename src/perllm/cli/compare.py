@@ -19,6 +19,7 @@ from perllm.cli.campaign import (
     Seeds,
     Tolerance,
     Workers,
+    contender_named,
     contenders_of,
     drawing,
     opened,
@@ -66,7 +67,8 @@ def compare(
     perllm compare scenarios/small.yaml --set servers.cloud.slots=2 --policies cs-ucb,round-robin --out two-slots
     """
     check_target(json)
-    contenders, draw = contenders_of(policies, against), drawing(figures)
+    against, draw = contender_named(against), drawing(figures)
+    contenders = contenders_of(policies, against)
     worlds = worlds_of(scenarios, rates_of(rates), requests, tuple(sets or ()))
     store = opened(target, worlds)
     finish(list(grid(worlds, contenders, seeds_of(seeds), curve=True)), store, workers, against, tolerance, draw, json)

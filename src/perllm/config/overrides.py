@@ -9,8 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from perllm.config.document import Document, KeyPath, dotted, parse
-from perllm.config.mistakes import nearest
-from perllm.errors import ConfigError
+from perllm.errors import ConfigError, nearest
 
 OPTION: Final = "--set"
 

@@ -18,7 +18,7 @@ from perllm.experiments.contest.regret import Regret, regrets
 from perllm.experiments.contest.row import Row
 from perllm.experiments.contest.scene import code_digest
 from perllm.experiments.contest.summary import Summary, summarised
-from perllm.experiments.contest.tables import NOTE, Table, cost_table, place_tables
+from perllm.experiments.contest.tables import NOTE, Table, cost_table, markdown, place_tables
 from perllm.experiments.contest.versus import MARGIN, SIGNIFICANCE, Versus, compared
 
 Draw = Callable[[Sequence[Row], Sequence[Summary], Sequence[Regret], Path], list[tuple[str, Path]]]
@@ -62,22 +62,28 @@ def outcome_of(rows: Sequence[Row], against: str, tolerance: float = 0.0) -> Out
     )
 
 
-def write_outcome(outcome: Outcome, rows: Sequence[Row], folder: Path, draw: Draw | None) -> list[Path]:
-    """Write results, tables, figures and the page. Raises ConfigError where a file cannot be written."""
+def write_outcome(
+    outcome: Outcome, rows: Sequence[Row], folder: Path, draw: Draw | None, first: Sequence[Table] = ()
+) -> list[Path]:
+    """Write results, tables, figures and the page, with other tables `first`. ConfigError where that is impossible."""
     try:
-        return list(_write(outcome, rows, folder, draw))
+        return _write(outcome, rows, folder, draw, first)
     except OSError as error:
         raise ConfigError(f"a file cannot be written: {error.strerror}", file=str(folder), key="--out") from None
 
 
-def _write(outcome: Outcome, rows: Sequence[Row], folder: Path, draw: Draw | None) -> list[Path]:
-    paths = [folder / name for name in (RESULTS, "results.csv", "versus.csv", "report.html")]
+def _write(
+    outcome: Outcome, rows: Sequence[Row], folder: Path, draw: Draw | None, first: Sequence[Table]
+) -> list[Path]:
+    paths = [folder / name for name in (RESULTS, "results.csv", "versus.csv", "report.html", "tables.md")]
     paths[0].write_text(as_json(outcome), encoding="utf-8")
     write_csv(paths[1], outcome.summaries)
     write_csv(paths[2], outcome.versus)
     figures = draw(rows, outcome.summaries, outcome.regrets, folder) if draw else []
-    tables = [*outcome.tables, cost_table(rows)]
-    paths[3].write_text(page("Contenders compared", NOTE, tables, figures), encoding="utf-8")
+    tables = [*first, *outcome.tables]
+    paths[3].write_text(page("Contenders compared", NOTE, [*tables, cost_table(rows)], figures), encoding="utf-8")
+    told = [f"**{table.title}**\n\n{markdown(table)}" for table in tables]
+    paths[4].write_text("\n".join([*told, f"{NOTE}\n"]), encoding="utf-8")
     return [*paths, *(path for _, path in figures)]
 
 

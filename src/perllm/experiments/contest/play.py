@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Final
 
 from perllm.accounting.interval import IntervalRow
 from perllm.accounting.series import Series
 from perllm.experiments.contest.cell import Cell
-from perllm.experiments.contest.contender import playing
 from perllm.experiments.contest.row import Point, Row, figures_of
 from perllm.experiments.contest.scene import key_of, scene_of
 from perllm.simulation.scenario import Scenario
@@ -25,7 +25,7 @@ _TRACE_INTERVAL_S: Final = 60.0
 def play(cell: Cell) -> Row:
     """Run a cell. The same cell gives the same row, timing aside."""
     scene = scene_of(cell.world)
-    scenario = playing(scene.scenario, cell.policy)
+    scenario = replace(scene.scenario, policy=cell.policy)
     rows: list[IntervalRow] = []
     accounts = [Series(_interval_s(scenario), rows.append, scenario.world.idle)] if cell.curve else []
     result = run(scenario, cell.seed, accounts=accounts, clock=time.perf_counter).result

@@ -39,7 +39,8 @@ class Versus(Struct, frozen=True, kw_only=True):
     """A rival over a contender. `energy_ratio` is there only where every service of both meets its target.
 
     `p` tests that the rival needs less than 98 % of the joules for an output token in time; `p_holm` is corrected for
-    all such tests made together. Ratios of throughput and makespan are told in any case.
+    all such tests made together. The other ratios are told in any case: joules of a completed request, throughput of
+    completed requests, goodput of those in time, and makespan.
     """
 
     place: Place
@@ -48,6 +49,7 @@ class Versus(Struct, frozen=True, kw_only=True):
     energy_ratio: Estimate | None
     p: float | None
     p_holm: float | None
+    request_energy_ratio: Estimate | None
     throughput_ratio: Estimate | None
     goodput_ratio: Estimate | None
     makespan_ratio: Estimate | None
@@ -83,6 +85,7 @@ def _versus(place: Place, rival: str, against: str, runs: tuple[BySeed, BySeed],
         energy_ratio=ratio,
         p=smaller_p(joules, 1.0 - MARGIN),
         p_holm=None,
+        request_energy_ratio=ratio_estimate(pairs(lambda row: row.j_per_request)),
         throughput_ratio=ratio_estimate(pairs(lambda row: row.throughput_tokens_per_s)),
         goodput_ratio=ratio_estimate(pairs(lambda row: row.goodput_tokens_per_s)),
         makespan_ratio=ratio_estimate(pairs(lambda row: row.makespan_s)),
