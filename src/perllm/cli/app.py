@@ -40,6 +40,7 @@ COMMANDS: Final = (
         "perllm.cli.capacity:capacity",
         "Find the largest arrival rate at which contenders keep a share of requests in time.",
     ),
+    ("reproduce", "perllm.cli.reproduce:reproduce", "Run the paper's comparison and hold its claims against it."),
     ("ablate", "perllm.cli.ablate:ablate", "Switch off a policy's parts, and say of each whether it pays."),
     (
         "emulate",

@@ -21,7 +21,7 @@ from perllm.experiments.contest.campaign import drive
 from perllm.experiments.contest.cell import Cell, World
 from perllm.experiments.contest.outcome import Draw
 from perllm.experiments.contest.row import Row
-from perllm.experiments.contest.scene import scene_of
+from perllm.experiments.contest.scene import key_of, scene_of
 from perllm.experiments.contest.store import Store
 from perllm.experiments.contest.tables import Table
 from perllm.scheduling.policies import contender_of, make_policy
@@ -86,9 +86,10 @@ def drawing(wanted: bool) -> Draw | None:
 
 def run_grid(cells: Sequence[Cell], store: Store, workers: int | None) -> list[Row]:
     """Run what of a grid was not run before, and return all its rows in its order."""
-    _say_what_is_there(cells, store)
-    with counting("runs", len(cells), store) as told:
-        drive(cells, told(lambda cell, row: ()), store, workers or cores())
+    once = list({key_of(cell): cell for cell in cells}.values())
+    _say_what_is_there(once, store)
+    with counting("runs", len(once), store) as told:
+        drive(once, told(lambda cell, row: ()), store, workers or cores())
     return [row for row in map(store.find, cells) if row is not None]
 
 
@@ -146,5 +147,6 @@ def show_tables(tables: Iterable[Table]) -> None:
 
 def say_files(paths: Sequence[Path]) -> None:
     """Say what was written."""
-    if paths:
-        out().print(f"Written to {paths[0].parent}: {', '.join(path.name for path in paths)}", soft_wrap=True)
+    figures = sum(path.suffix == ".png" for path in paths)
+    named = [path.name for path in paths if path.suffix != ".png"] + ([f"{figures} figures"] if figures else [])
+    out().print(f"Written to {paths[0].parent}: {', '.join(named)}", soft_wrap=True)

@@ -53,9 +53,7 @@ def capacity(
         bool, typer.Option("--every-service", help="Of every service, instead of all requests together.")
     ] = False,
     seeds: Seeds = "10",
-    start: Annotated[
-        float | None, typer.Option(min=1e-3, help="Requests/s to begin at.")
-    ] = None,
+    start: Annotated[float | None, typer.Option(min=1e-3, help="Requests/s to begin at.")] = None,
     requests: Requests = None,
     sets: Sets = None,
     against: Against = DEFAULT,

@@ -28,8 +28,9 @@ class Store:
             self._read()
 
     def find(self, cell: Cell) -> Row | None:
-        """Return the cell's run, if it was made of the same world by the same code."""
-        return self._rows.get(key_of(cell))
+        """Return the cell's run, if it was made of the same world by the same code; its names are the cell's."""
+        row = self._rows.get(key_of(cell))
+        return None if row is None else msgspec.structs.replace(row, variant=cell.world.variant)
 
     def outdated(self, cell: Cell, scenario: str) -> bool:
         """Say whether there is a run of this name, but of another world or by other code."""
