@@ -109,7 +109,7 @@ def plus_minus(value: Estimate | None, *, percent: bool = False) -> str:
     if value.high is None:
         return f"{digits(mean)}{unit}"
     half = value.high * scale - mean
-    return f"{mean:,.2f} ± {half:.2f}{unit}" if percent else f"{digits(mean)} ± {half:.2g}"
+    return f"{mean:,.2f} ± {half:.2f}{unit}" if percent else f"{digits(mean)} ± {digits(half, 2)}"
 
 
 def between(value: Estimate | None) -> str:
@@ -121,9 +121,9 @@ def between(value: Estimate | None) -> str:
     return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
 
-def digits(value: float) -> str:
-    """Render four digits, and thousands whole."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+def digits(value: float, shown: int = 4) -> str:
+    """Render some digits, and larger numbers whole."""
+    return f"{value:,.0f}" if abs(value) >= 10.0 ** (shown - 1) else f"{value:.{shown}g}"
 
 
 def shares(tokens: Mapping[str, float]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from perllm.config.document import parse, text_of
+from perllm.config.document import Document, parse, text_of
 from perllm.config.kinds import Count, Name, Positive, Section, TargetShare, Text
 from perllm.config.mistakes import find_mistake
 from perllm.errors import ConfigError
@@ -95,18 +97,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def read_plan(path: Path, *, quick: bool = False) -> Plan:
     """Read a plan. `quick`: a few seeds and requests, to see that everything works. ConfigError for a mistake."""
     text = text_of(path)
-    document = parse(text, str(path))
-    try:
-        file = msgspec.convert(document.tree, PlanFile)
-    except msgspec.ValidationError as error:
-        mistake = find_mistake(document.tree, PlanFile)
-        if mistake is None:
-            raise ConfigError(str(error), file=str(path)) from None
-        raise document.mistake(mistake.path, mistake.problem, mistake.remedy) from None
-    names = dict.fromkeys(
-        [*file.ours, *file.policies, *(name for of in file.studies.values() for name in of.policies or ())]
-    )
-    known = {name: text for name in names if (text := _known(name)) is not None}
+    file = _file(parse(text, str(path)))
+    of_studies = (name for study in file.studies.values() for name in study.policies or ())
+    names = list(dict.fromkeys([*file.ours, *file.policies, *of_studies]))
+    known = _known(names)
     seeds = seeds_of(file.seeds)
     requests = min(file.requests, _QUICK_REQUESTS) if quick else file.requests
     return Plan(
@@ -141,9 +135,22 @@ def _study(name: str, study: StudySection, file: PlanFile, folder: Path, known: 
     return Study(name=name, question=study.question, worlds=worlds, policies=tuple(dict.fromkeys(policies)))
 
 
-def _known(text: str) -> str | None:
+def _file(document: Document) -> PlanFile:
     try:
-        make_policy(text)
-    except ConfigError:
-        return None
-    return str(contender_of(text))
+        return msgspec.convert(document.tree, PlanFile)
+    except msgspec.ValidationError as error:
+        mistake = find_mistake(document.tree, PlanFile)
+        if mistake is None:
+            raise ConfigError(str(error), file=document.source) from None
+        raise document.mistake(mistake.path, mistake.problem, mistake.remedy) from None
+
+
+def _known(names: Iterable[str]) -> dict[str, str]:
+    """Return the contenders that this version has, as they are written everywhere."""
+    found = {}
+    for name in names:
+        # A contender that is still to come may be in a plan; which were left out is told beside the results.
+        with suppress(ConfigError):
+            make_policy(name)
+            found[name] = str(contender_of(name))
+    return found
