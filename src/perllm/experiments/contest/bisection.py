@@ -8,6 +8,8 @@ from typing import Final
 # Neighbouring rates lie so far apart: the resolution of every capacity.
 RUNG: Final = 1.02
 _FIRST_STRIDE: Final = 12
+# From where others of its kind ended, a search need not look far.
+NEAR: Final = 3
 # Beyond these multiples of where it began a search gives up: there nothing holds, or everything does.
 _LOWEST: Final = 1.0 / 64.0
 _HIGHEST: Final = 256.0
@@ -26,15 +28,17 @@ def step_near(rate: float) -> int:
 class Search:
     """Asks at `step` and is told, until `step` is None; then `holds_at` and `fails_at` are neighbours.
 
-    Either is None where no end was found: nothing held, or everything did.
+    Either is None where no end was found: nothing held, or everything did, as far as it looks from its `centre`, which
+    is where it starts unless something else is said.
     """
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, stride: int = _FIRST_STRIDE, centre: int | None = None) -> None:
         self.step: int | None = start
         self.holds_at: int | None = None
         self.fails_at: int | None = None
-        self._stride = _FIRST_STRIDE
-        self._bounds = (start + step_near(_LOWEST), start + step_near(_HIGHEST))
+        self._stride = stride
+        around = start if centre is None else centre
+        self._bounds = (around + step_near(_LOWEST), around + step_near(_HIGHEST))
 
     def tell(self, holds: bool) -> None:
         """Take in the answer at `step`, and choose where to ask next."""

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from perllm.experiments.contest.bisection import RUNG, Search, rate_at, step_near
+from perllm.experiments.contest.bisection import NEAR, RUNG, Search, rate_at, step_near
 from perllm.experiments.contest.cell import Cell, World
 from perllm.experiments.contest.estimate import Estimate, estimate, paired, ratio_estimate
 from perllm.experiments.contest.row import Row
@@ -58,11 +58,11 @@ class Capacity(Struct, frozen=True, kw_only=True):
 class Hunt:
     """One search: of one contender, over the mean of some seeds."""
 
-    def __init__(self, question: Question, policy: str, seeds: Sequence[int], start: int) -> None:
+    def __init__(self, question: Question, policy: str, seeds: Sequence[int], search: Search) -> None:
         self._question = question
         self._policy = policy
         self._seeds = tuple(seeds)
-        self.search = Search(start)
+        self.search = search
         self._rows: dict[int, list[Row]] = {}
 
     def cells(self) -> list[Cell]:
@@ -112,12 +112,11 @@ def capacities(
 ) -> list[Capacity]:
     """Search for every contender. `drive` runs cells and those that follow from them."""
     start = step_near(question.start_per_s)
-    alone = {(policy, seed): Hunt(question, policy, [seed], start) for policy in policies for seed in seeds}
+    alone = {(policy, seed): Hunt(question, policy, [seed], Search(start)) for policy in policies for seed in seeds}
     _hunt(alone, drive)
     rates = {policy: {seed: alone[policy, seed].bracket().holds_per_s for seed in seeds} for policy in policies}
-    together = {
-        policy: Hunt(question, policy, seeds, _middle(list(rates[policy].values()), start)) for policy in policies
-    }
+    near = {policy: _middle(list(rates[policy].values()), start) for policy in policies}
+    together = {policy: Hunt(question, policy, seeds, Search(near[policy], NEAR, start)) for policy in policies}
     _hunt({(policy, seed): together[policy] for policy in policies for seed in seeds}, drive)
     return [
         Capacity(

@@ -24,7 +24,7 @@ def _cells(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from _cells(inner, f"{prefix}{name}.")
-        elif isinstance(inner, list):
+        elif isinstance(inner, list | tuple):
             yield f"{prefix}{name}", " ".join(str(item) for item in inner)
         else:
             yield f"{prefix}{name}", inner
