@@ -33,7 +33,7 @@ COMMANDS: Final = (
     (
         "compare",
         "perllm.cli.compare:compare",
-        "Run contenders in the same worlds from the same seeds, and say who needs fewer joules.",
+        "Run contenders in the same worlds from the same seeds, and say who needs fewer joules where targets are met.",
     ),
     (
         "capacity",
