@@ -114,8 +114,9 @@ class Simulator:
         self._open: dict[str, Job] = {}
         self._over = 0
         self._probes = probes
+        self._probe_at_s = probes.next_at_s
         self._foresee()
-        self._progress = progress or (lambda over: None)
+        self._progress = progress
 
     def run(self) -> None:
         """Go on until every request is over. Raises InvariantError if some never would be."""
@@ -125,10 +126,10 @@ class Simulator:
             until_s = self._acts_at_s if wake_at_s is None or self._acts_at_s <= wake_at_s else wake_at_s
             report = advance(until_s)
             if report is not None:
-                self.now_s, attempt_id, event = report
+                self.now_s, event = report.at_s, report.event
                 if isinstance(event, Ending):
-                    self._perform(brain.close(attempt_id, event, self.now_s))
-                elif actions := brain.progress(attempt_id, event, self.now_s):
+                    self._perform(brain.close(report.attempt_id, event, self.now_s))
+                elif actions := brain.progress(report.attempt_id, event, self.now_s):
                     self._perform(actions)
             else:
                 self.now_s = until_s
@@ -141,7 +142,7 @@ class Simulator:
         and what arrives is decided last, knowing all that.
         """
         now_s = self.now_s
-        if now_s == self._probes.next_at_s:
+        if now_s == self._probe_at_s:
             self._probe(wake_at_s)
         elif self._leaving and now_s == self._leaving[0][0]:
             self._leave(heappop(self._leaving)[1])
@@ -153,14 +154,16 @@ class Simulator:
         self._foresee()
 
     def _foresee(self) -> None:
-        leaves_at_s = self._leaving[0][0] if self._leaving else inf
-        self._acts_at_s = min(self._probes.next_at_s, leaves_at_s, self._arrives_at_s)
+        at_s = self._arrives_at_s if self._arrives_at_s < self._probe_at_s else self._probe_at_s
+        self._acts_at_s = min(at_s, self._leaving[0][0]) if self._leaving else at_s
 
     def _probe(self, wake_at_s: float | None) -> None:
         if wake_at_s is None and not self._leaving and self._arriving is None and self._world.next_at_s == inf:
             raise InvariantError(f"{len(self._open)} requests wait for something that will never happen")
         for fact in self._probes.due(self.now_s):
-            self._perform(self.brain.observe(fact, self.now_s))
+            if actions := self.brain.observe(fact, self.now_s):
+                self._perform(actions)
+        self._probe_at_s = self._probes.next_at_s
 
     def _leave(self, request_id: str) -> None:
         if request_id in self._open:
@@ -187,7 +190,8 @@ class Simulator:
                 case Finish():
                     del self._open[action.outcome.request_id]
                     self._over += 1
-                    self._progress(self._over)
+                    if self._progress is not None:
+                        self._progress(self._over)
                 case Cancel():
                     cancels.append(action)
                 case SetPower():

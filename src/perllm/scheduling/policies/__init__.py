@@ -9,9 +9,14 @@ from perllm.scheduling.contender import Contender, make_contender, read_contende
 from perllm.scheduling.policies.cloud_only import CloudOnly
 from perllm.scheduling.policies.cs_ucb import CsUcb
 from perllm.scheduling.policies.cs_ucb_paper import CsUcbPaper
+from perllm.scheduling.policies.edge_only import EdgeOnly
 from perllm.scheduling.policies.energy_greedy import EnergyGreedy
 from perllm.scheduling.policies.least_outstanding import LeastOutstanding
+from perllm.scheduling.policies.lowest_latency import LowestLatency
+from perllm.scheduling.policies.power_of_two import PowerOfTwo
+from perllm.scheduling.policies.random import Random
 from perllm.scheduling.policies.round_robin import RoundRobin
+from perllm.scheduling.policies.shortest_expected_delay import ShortestExpectedDelay
 from perllm.scheduling.policy import Policy
 
 REGISTRY: Mapping[str, type[Policy]] = MappingProxyType(
@@ -24,6 +29,11 @@ REGISTRY: Mapping[str, type[Policy]] = MappingProxyType(
             LeastOutstanding,
             RoundRobin,
             CloudOnly,
+            EdgeOnly,
+            Random,
+            PowerOfTwo,
+            LowestLatency,
+            ShortestExpectedDelay,
         )
     }
 )
