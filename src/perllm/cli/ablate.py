@@ -16,7 +16,6 @@ from perllm.cli.campaign import (
     Seeds,
     Tolerance,
     Workers,
-    contender_named,
     drawing,
     opened,
     run_grid,
@@ -28,6 +27,7 @@ from perllm.cli.output import check_target, write_json
 from perllm.cli.overrides import Sets
 from perllm.experiments.contest.ablation import ablated, ablation_tables
 from perllm.experiments.contest.cell import grid, rates_of, seeds_of
+from perllm.experiments.contest.contenders import contender_named
 from perllm.experiments.contest.outcome import outcome_of, write_outcome
 
 

@@ -24,7 +24,6 @@ from perllm.experiments.contest.row import Row
 from perllm.experiments.contest.scene import key_of, scene_of
 from perllm.experiments.contest.store import Store
 from perllm.experiments.contest.tables import Table
-from perllm.scheduling.policies import contender_of, make_policy
 
 DEFAULT: Final = "cs-ucb"
 
@@ -48,19 +47,6 @@ Against = Annotated[str, typer.Option(metavar="CONTENDER", help="The one that al
 Tolerance = Annotated[
     float, typer.Option(min=0.0, max=0.5, help="How far below its target a service may be and still count as met.")
 ]
-
-
-def contenders_of(text: str, against: str | None = None) -> list[str]:
-    """Read a list of contenders, and add the one they are compared with. ConfigError names what is none."""
-    named = [word.strip() for word in text.split(",") if word.strip()]
-    return list(dict.fromkeys(contender_named(name) for name in [*named, *([against] if against else [])]))
-
-
-def contender_named(text: str) -> str:
-    """Return a contender's text as it is written everywhere. Raises ConfigError where it means none."""
-    contender = contender_of(text.strip())
-    make_policy(contender)
-    return str(contender)
 
 
 def cores() -> int:

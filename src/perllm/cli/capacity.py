@@ -19,8 +19,6 @@ from perllm.cli.campaign import (
     Requests,
     Seeds,
     Workers,
-    contender_named,
-    contenders_of,
     cores,
     counting,
     opened,
@@ -33,6 +31,7 @@ from perllm.errors import ConfigError
 from perllm.experiments.contest.campaign import drive
 from perllm.experiments.contest.capacity import NOTE, Capacity, Question, capacities, capacity_table
 from perllm.experiments.contest.cell import Cell, World, seeds_of
+from perllm.experiments.contest.contenders import contender_named, contenders_of
 from perllm.experiments.contest.flat import write_csv
 from perllm.experiments.contest.outcome import as_json
 from perllm.experiments.contest.row import Row

@@ -19,8 +19,6 @@ from perllm.cli.campaign import (
     Seeds,
     Tolerance,
     Workers,
-    contender_named,
-    contenders_of,
     drawing,
     opened,
     run_grid,
@@ -31,13 +29,13 @@ from perllm.cli.output import check_target, out, write_json
 from perllm.cli.overrides import Sets
 from perllm.errors import ConfigError
 from perllm.experiments.contest.cell import Cell, World, grid, rates_of, seeds_of
+from perllm.experiments.contest.contenders import KNOWN, contender_named, contenders_of
 from perllm.experiments.contest.outcome import Draw, outcome_of, write_outcome
 from perllm.experiments.contest.scene import scene_of
 from perllm.experiments.contest.store import Store
 from perllm.experiments.contest.tables import NOTE, cost_table
-from perllm.scheduling.policies import REGISTRY
 
-EVERY: Final = ",".join(REGISTRY)
+EVERY: Final = ",".join(KNOWN)
 
 
 def compare(

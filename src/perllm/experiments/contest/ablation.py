@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 from perllm.errors import ConfigError
+from perllm.experiments.contest.contenders import KNOWN, contender_of
 from perllm.experiments.contest.summary import Summary
 from perllm.experiments.contest.tables import UNKNOWN, Table, between, plus_minus
 from perllm.experiments.contest.versus import Verdict, Versus
 from perllm.scheduling.contender import Contender, options_of
-from perllm.scheduling.policies import REGISTRY, contender_of
 
 _PAYS: Final = {
     Verdict.RIVAL_MISSES: "yes: without it a target is missed",
@@ -30,7 +30,7 @@ def ablated(text: str, *, one_at_a_time: bool = True, cumulative: bool = True) -
     turn comes alone. Raises ConfigError where it has none.
     """
     whole = contender_of(text)
-    parts = {name: option.default for name, option in options_of(REGISTRY[whole.name]).items() if option.kind is bool}
+    parts = {name: option.default for name, option in options_of(KNOWN[whole.name]).items() if option.kind is bool}
     if not parts:
         raise ConfigError(f"{whole.name} has no parts that can be switched off", remedy="See `perllm policies`.")
     now = {name: bool(whole.options.get(name, default)) for name, default in parts.items()}

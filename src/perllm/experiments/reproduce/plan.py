@@ -16,7 +16,7 @@ from perllm.config.kinds import Count, Name, Positive, Section, TargetShare, Tex
 from perllm.config.mistakes import find_mistake
 from perllm.errors import ConfigError
 from perllm.experiments.contest.cell import Cell, World, grid, seeds_of
-from perllm.scheduling.policies import contender_of, make_policy
+from perllm.experiments.contest.contenders import contender_named
 
 _DIGITS: Final = 16
 _QUICK_SEEDS: Final = 2
@@ -151,6 +151,5 @@ def _known(names: Iterable[str]) -> dict[str, str]:
     for name in names:
         # A contender that is still to come may be in a plan; which were left out is told beside the results.
         with suppress(ConfigError):
-            make_policy(name)
-            found[name] = str(contender_of(name))
+            found[name] = contender_named(name)
     return found

@@ -33,7 +33,7 @@ class Parts(Policy):
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = MappingProxyType({**policies.REGISTRY, "parts": Parts})
     monkeypatch.setattr(policies, "REGISTRY", registry)
-    monkeypatch.setattr(ablation, "REGISTRY", registry)
+    monkeypatch.setattr(ablation, "KNOWN", registry)
 
 
 def test_every_part_is_switched_over_alone_and_those_that_are_on_one_after_another() -> None:
