@@ -26,6 +26,7 @@ from perllm.experiments.contest.store import Store
 from perllm.experiments.contest.tables import Table
 
 DEFAULT: Final = "cs-ucb"
+NEEDS_FIGURES: Final = "--figures (there is --no-figures)"
 
 Policies = Annotated[
     str,
@@ -66,7 +67,7 @@ def drawing(wanted: bool) -> Draw | None:
     """Return what draws figures. Raises ConfigError where that is not installed."""
     if not wanted:
         return None
-    draw: Draw = needing("perllm.experiments.contest.figures:draw", "--figures (or give --no-figures)", "plots")
+    draw: Draw = needing("perllm.experiments.contest.figures:draw", NEEDS_FIGURES, "plots")
     return draw
 
 
@@ -125,7 +126,8 @@ def show_tables(tables: Iterable[Table]) -> None:
         kept = [place for place in range(len(table.columns)) if place not in table.aside]
         words = tuple(to for to, place in enumerate(kept) if to and place in table.words)
         shown = text_table(*(table.columns[place] for place in kept), words=words)
-        shown.columns[0].no_wrap = True
+        for to, column in enumerate(shown.columns):
+            column.no_wrap = to not in words
         for row in table.rows:
             shown.add_row(*(escape(row[place]) for place in kept))
         show(table.title, shown)

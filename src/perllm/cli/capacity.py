@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,7 +12,9 @@ from rich.padding import Padding
 
 from perllm.cli.campaign import (
     DEFAULT,
+    NEEDS_FIGURES,
     Against,
+    Figures,
     Json,
     Out,
     Policies,
@@ -25,6 +27,7 @@ from perllm.cli.campaign import (
     say_files,
     show_tables,
 )
+from perllm.cli.deferred import needing
 from perllm.cli.output import check_target, out, write_json
 from perllm.cli.overrides import Sets
 from perllm.errors import ConfigError
@@ -42,6 +45,8 @@ from perllm.experiments.contest.tables import markdown
 # About so many rates are tried in each search.
 _RUNS_PER_SEARCH: Final = 13
 
+Draw = Callable[[Sequence[Capacity], str, Path], None]
+
 
 def capacity(
     scenario: Annotated[Path, typer.Argument(help="A scenario.yaml.")],
@@ -57,6 +62,7 @@ def capacity(
     sets: Sets = None,
     against: Against = DEFAULT,
     workers: Workers = None,
+    figures: Figures = True,
     json: Json = None,
 ) -> None:
     """Find the largest arrival rate at which contenders keep a share of requests in time.
@@ -71,7 +77,7 @@ def capacity(
     perllm capacity scenarios/small.yaml --attainment 0.99 --seeds 1001-1010 --every-service --out small-99
     """
     check_target(json)
-    against = contender_named(against)
+    against, draw = contender_named(against), _drawing(figures)
     contenders = contenders_of(policies)
     question = _question(scenario, tuple(sets or ()), requests, attainment, every_service, start)
     store = opened(target, [question.world])
@@ -82,7 +88,14 @@ def capacity(
             drive(cells, told(follow), store, workers or cores())
 
         found = capacities(question, contenders, chosen, against, driven)
-    _finish(found, question, against, store, json)
+    _finish(found, question, against, store, draw, json)
+
+
+def _drawing(wanted: bool) -> Draw | None:
+    if not wanted:
+        return None
+    draw: Draw = needing("perllm.experiments.contest.capacity_figure:draw_capacity", NEEDS_FIGURES, "plots")
+    return draw
 
 
 def _question(
@@ -96,24 +109,28 @@ def _question(
     return Question(world=world, attainment=attainment, every_service=every, start_per_s=rate_per_s)
 
 
-def _finish(found: list[Capacity], question: Question, against: str, store: Store, json: str | None) -> None:
-    of = "of every service" if question.every_service else "of all requests"
+def _finish(
+    found: list[Capacity], question: Question, against: str, store: Store, draw: Draw | None, json: str | None
+) -> None:
+    of = "every service" if question.every_service else "all requests"
     name = scene_of(question.world).scenario.name
-    title = f"{name}: requests/s with {question.attainment:.4g} {of} in time"
+    title = f"{name}: requests/s with {question.attainment:.4g} of {of} in time"
     shown = capacity_table(found, title, against)
-    folder = store.path.parent
     answer = {"question": question_told(question, name), "against": against, "note": NOTE, "capacities": found}
-    paths = [folder / f"capacity.{kind}" for kind in ("json", "csv", "md")]
+    stem = store.path.parent / f"capacity-{question.attainment:g}{'-every-service' if question.every_service else ''}"
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("json", "csv", "md", "png")]
     try:
         paths[0].write_text(as_json(answer), encoding="utf-8")
         write_csv(paths[1], found)
         paths[2].write_text(f"{title}\n\n{markdown(shown)}\n{NOTE}\n", encoding="utf-8")
+        if draw is not None:
+            draw(found, title, paths[3])
     except OSError as error:
-        raise ConfigError(f"a file cannot be written: {error.strerror}", file=str(folder), key="--out") from None
+        raise ConfigError(f"a file cannot be written: {error.strerror}", file=str(stem), key="--out") from None
     if json != "-":
         show_tables([shown])
         out().print(Padding(NOTE, (0, 0, 1, 0)), style="dim")
-        say_files(paths)
+        say_files(paths if draw is not None else paths[:3])
     if json is not None:
         write_json(answer, json)
 

@@ -103,6 +103,7 @@ def finish(
     paths = write_outcome(outcome, rows, store.path.parent, draw)
     if json != "-":
         show_tables([*outcome.tables, cost_table(rows)])
+        out().print(Padding(outcome.conclusion, (0, 0, 1, 0)))
         out().print(Padding(NOTE, (0, 0, 1, 0)), style="dim")
         say_files(paths)
     if json is not None:

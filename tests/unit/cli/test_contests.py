@@ -93,7 +93,7 @@ def test_two_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_capacity_finds_a_bracket_and_goes_on_from_what_is_there(tmp_path: Path) -> None:
-    few = ("--requests", 150, "--seeds", 2, "--workers", 1)
+    few = ("--requests", 150, "--seeds", 2, "--workers", 1, "--no-figures")
     typed = ("capacity", SMALL, *few, "--policies", "cs-ucb,cloud-only", "--out", tmp_path)
 
     shown = type_in(*typed)
@@ -103,11 +103,22 @@ def test_capacity_finds_a_bracket_and_goes_on_from_what_is_there(tmp_path: Path)
     assert 0 == shown.exit_code, shown.output
     assert shown.stdout == again.stdout
     assert runs == (tmp_path / "runs.jsonl").read_bytes()
-    told = json.loads((tmp_path / "capacity.json").read_text(encoding="utf-8"))
+    told = json.loads((tmp_path / "capacity-0.97.json").read_text(encoding="utf-8"))
     assert ["cs-ucb", "cloud-only"] == [each["policy"] for each in told["capacities"]]
     together = told["capacities"][0]["together"]
     assert together["fails_per_s"] == pytest.approx(1.02 * together["holds_per_s"], rel=1e-4)
     assert told["question"]["world"]["file"] == "small.yaml"
+
+
+def test_ablate_switches_parts_over(tmp_path: Path) -> None:
+    typed = ("ablate", SMALL, *FEW, "--no-figures", "--policy", "least-outstanding", "--out", tmp_path)
+
+    shown = type_in(*typed)
+
+    assert 0 == shown.exit_code, shown.output
+    for word in ("least-outstanding without its parts: small, 4/s", "nothing", "per_slot=true", "does it pay?"):
+        assert word in shown.stdout
+    assert "without its parts" in (tmp_path / "tables.md").read_text(encoding="utf-8")
 
 
 def test_a_policy_without_parts_cannot_be_ablated(tmp_path: Path) -> None:

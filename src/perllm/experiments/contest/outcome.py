@@ -19,7 +19,7 @@ from perllm.experiments.contest.row import Row
 from perllm.experiments.contest.scene import code_digest
 from perllm.experiments.contest.summary import Summary, summarised
 from perllm.experiments.contest.tables import NOTE, Table, cost_table, markdown, place_tables
-from perllm.experiments.contest.versus import MARGIN, SIGNIFICANCE, Versus, compared
+from perllm.experiments.contest.versus import MARGIN, SIGNIFICANCE, Versus, compared, conclusion
 
 Draw = Callable[[Sequence[Row], Sequence[Summary], Sequence[Regret], Path], list[tuple[str, Path]]]
 
@@ -45,6 +45,10 @@ class Outcome(Struct, frozen=True, kw_only=True):
     summaries: list[Summary]
     versus: list[Versus]
     regrets: list[Regret]
+
+    @property
+    def conclusion(self) -> str:
+        return conclusion(self.versus)
 
     @property
     def tables(self) -> list[Table]:
@@ -81,9 +85,12 @@ def _write(
     write_csv(paths[2], outcome.versus)
     figures = draw(rows, outcome.summaries, outcome.regrets, folder) if draw else []
     tables = [*first, *outcome.tables]
-    paths[3].write_text(page("Contenders compared", NOTE, [*tables, cost_table(rows)], figures), encoding="utf-8")
+    paths[3].write_text(
+        page("Contenders compared", f"{outcome.conclusion} {NOTE}", [*tables, cost_table(rows)], figures),
+        encoding="utf-8",
+    )
     told = [f"**{table.title}**\n\n{markdown(table)}" for table in tables]
-    paths[4].write_text("\n".join([*told, f"{NOTE}\n"]), encoding="utf-8")
+    paths[4].write_text("\n".join([*told, f"{outcome.conclusion}\n", f"{NOTE}\n"]), encoding="utf-8")
     return [*paths, *(path for _, path in figures)]
 
 

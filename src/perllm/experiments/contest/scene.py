@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import msgspec
 
 import perllm
+from perllm.config.catalogue import model_names
 from perllm.config.loader import load_scenario
 from perllm.config.scenario_parts import scenario_value
 from perllm.config.scenario_schema import ScenarioFile
@@ -21,6 +22,7 @@ from perllm.simulation.scenario import Scenario
 
 # The rooms whose code decides what a run comes to.
 _ROOMS: Final = ("domain", "costs", "scheduling", "accounting", "simulation", "config")
+_OWN: Final = ("play.py", "row.py", "scene.py")
 _KEY_DIGITS: Final = 16
 
 
@@ -58,7 +60,8 @@ def key_of(cell: Cell) -> str:
 def code_digest() -> str:
     """Return a digest of the code, presets and tables that runs are made of."""
     digest, package = sha256(), Path(perllm.__file__).parent
-    for path in sorted(path for room in _ROOMS for path in (package / room).rglob("*")):
+    rooms = (path for room in _ROOMS for path in (package / room).rglob("*"))
+    for path in sorted([*rooms, *(Path(__file__).parent / name for name in _OWN)]):
         if path.suffix in (".py", ".json", ".yaml", ".npz", ".npy"):
             digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:_KEY_DIGITS]
@@ -75,7 +78,9 @@ def _model(section: ServerSection) -> str:
     """Name what answers: the weights in the machine, not the name that clients use for them."""
     if section.hardware is not None:
         return section.hardware.model
-    return section.preset or " or ".join(section.models)
+    # What a preset without hardware was measured with stands in its name.
+    named = [name for name in model_names() if section.preset and name in section.preset]
+    return max(named, key=len) if named else section.preset or " or ".join(section.models)
 
 
 def _digest(file: ScenarioFile) -> str:

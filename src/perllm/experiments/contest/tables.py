@@ -53,7 +53,7 @@ def _place_table(place: Place, summaries: Sequence[Summary], found: Sequence[Ver
         columns=columns,
         rows=rows,
         words=(0, 2, 5, 11),
-        aside=(6, 8, 10),
+        aside=(6, 7, 8, 10),
     )
 
 

@@ -118,3 +118,19 @@ def _corrected(found: Sequence[Versus]) -> list[Versus]:
 def _judged(each: Versus, p_holm: float) -> Versus:
     verdict = Verdict.RIVAL_BETTER if p_holm <= SIGNIFICANCE else each.verdict
     return msgspec.structs.replace(each, p_holm=p_holm, verdict=verdict)
+
+
+def conclusion(found: Sequence[Versus]) -> str:
+    """Say in a sentence or two whether anybody was better, and what was not compared at all."""
+    if not found:
+        return "There was nobody to compare."
+    against = found[0].against
+    tested = sum(each.p is not None for each in found)
+    better = [f"{each.rival} ({each.place})" for each in found if each.verdict is Verdict.RIVAL_BETTER]
+    alone = [f"{each.rival} ({each.place})" for each in found if each.verdict is Verdict.ONLY_RIVAL_MEETS]
+    told = [f"Better than {against} by more than 2 % in {tested} comparisons: {', '.join(better) or 'none'}."]
+    if alone:
+        told.append(f"Meeting every target where {against} misses one: {', '.join(alone)}.")
+    if tested < len(found):
+        told.append(f"{len(found) - tested} pairs are not compared, for want of targets met or of seeds.")
+    return " ".join(told)

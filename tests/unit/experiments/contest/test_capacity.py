@@ -2,11 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
 from perllm.experiments.contest.bisection import rate_at, step_near
-from perllm.experiments.contest.capacity import Capacity, Question, attained, capacities, capacity_table
+from perllm.experiments.contest.capacity import Bracket, Capacity, Question, attained, capacities, capacity_table
+from perllm.experiments.contest.capacity_figure import draw_capacity
 from perllm.experiments.contest.cell import Cell, World
 from perllm.experiments.contest.row import Row, ServiceRow
 from tests.unit.experiments.contest.rows import row
@@ -74,3 +76,12 @@ def test_the_table_names_the_bracket_and_who_wrote_the_tokens() -> None:
     assert ["one", "other"] == [line[0] for line in shown.rows]
     assert shown.rows[0][1].endswith("/s")
     assert "small-model 40%, large-model 60%" == shown.rows[0][-1]
+
+
+def test_capacities_are_drawn_whether_or_not_a_rate_was_found(tmp_path: Path) -> None:
+    nothing = Bracket(holds_per_s=None, fails_per_s=1.0, attainment=None, attainment_beyond=0.1, tokens_by_model={})
+    none = Capacity(policy="none", together=nothing, by_seed={1: None, 2: None}, per_seed=None, ratio=None)
+
+    draw_capacity([*found()[0], none], "toy", tmp_path / "capacity.png")
+
+    assert (tmp_path / "capacity.png").read_bytes().startswith(b"\x89PNG")

@@ -62,10 +62,14 @@ def test_a_changed_file_gives_other_runs(copied: Path) -> None:
     assert before != key_of(with_world(file=str(copied)))
 
 
-def test_models_are_those_in_the_machines_or_else_the_presets_that_were_measured_with_them() -> None:
-    preset = "jetson-agx-orin-llama3-8b-q4"
+def test_models_are_those_in_the_machines_or_those_that_presets_were_measured_with() -> None:
+    assert {"edge-1": "llama3-8b", "edge-2": "llama3-8b", "cloud": "llama-33b"} == scene_of(WORLD).models
 
-    assert {"edge-1": preset, "edge-2": preset, "cloud": "llama-33b"} == scene_of(WORLD).models
+
+def test_a_server_that_tells_nothing_of_its_model_is_named_by_what_it_answers_for() -> None:
+    told = ("servers.cloud.preset=null", "servers.cloud.speed={prefill_tokens_per_s: 100, decode_tokens_per_s: 9}")
+
+    assert "assistant" == scene_of(World(file=str(SMALL), sets=told)).models["cloud"]
 
 
 def test_a_trace_has_a_rate_of_its_own(copied: Path) -> None:

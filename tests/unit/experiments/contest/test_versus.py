@@ -6,7 +6,7 @@ import pytest
 
 from perllm.experiments.contest.row import Row
 from perllm.experiments.contest.summary import summarised
-from perllm.experiments.contest.versus import Verdict, Versus, compared
+from perllm.experiments.contest.versus import Verdict, Versus, compared, conclusion
 from tests.unit.experiments.contest.rows import row
 
 SEEDS = range(1, 7)
@@ -81,3 +81,18 @@ def test_a_tolerance_lets_a_near_miss_count_as_met() -> None:
     strict, lenient = (compared(rows, summarised(rows, by), "cs-ucb")[0].verdict for by in (0.0, 0.015))
 
     assert (Verdict.RIVAL_MISSES, Verdict.RIVAL_BETTER) == (strict, lenient)
+
+
+def test_the_conclusion_names_who_was_better_and_who_alone_met_every_target() -> None:
+    ours = [row("cs-ucb", seed, joules=LOADS[seed]) for seed in SEEDS]
+    rows = [*ours, *runs("cheap", 0.5), *runs("late", 0.1, attainment=0.5)]
+    found = compared(rows, summarised(rows, 0.0), "cs-ucb")
+
+    told = conclusion(found)
+
+    assert "Better than cs-ucb by more than 2 % in 1 comparisons: cheap (small, 2/s)." in told
+    assert "1 pairs are not compared" in told
+    missed = [*runs("cs-ucb", 1.0, 0.5), *runs("sure", 9.0)]
+    alone = conclusion(compared(missed, summarised(missed, 0.0), "cs-ucb"))
+    assert "Meeting every target where cs-ucb misses one: sure (small, 2/s)." in alone
+    assert "There was nobody to compare." == conclusion([])
