@@ -26,6 +26,7 @@ from perllm.experiments.contest.store import Store
 from perllm.experiments.contest.tables import Table
 
 DEFAULT: Final = "cs-ucb"
+_WIDE_COLUMNS: Final = 120
 NEEDS_FIGURES: Final = "--figures (there is --no-figures)"
 
 Policies = Annotated[
@@ -127,7 +128,8 @@ def show_tables(tables: Iterable[Table]) -> None:
         words = tuple(to for to, place in enumerate(kept) if to and place in table.words)
         shown = text_table(*(table.columns[place] for place in kept), words=words)
         for to, column in enumerate(shown.columns):
-            column.no_wrap = to not in words
+            # Where there is no room for whole numbers, they are better broken than cut off.
+            column.no_wrap = to == 0 or (to not in words and out().width >= _WIDE_COLUMNS)
         for row in table.rows:
             shown.add_row(*(escape(row[place]) for place in kept))
         show(table.title, shown)
@@ -136,5 +138,5 @@ def show_tables(tables: Iterable[Table]) -> None:
 def say_files(paths: Sequence[Path]) -> None:
     """Say what was written."""
     figures = sum(path.suffix == ".png" for path in paths)
-    named = [path.name for path in paths if path.suffix != ".png"] + ([f"{figures} figures"] if figures else [])
+    named = [path.name for path in paths if path.suffix != ".png"] + ([f"figures ({figures})"] if figures else [])
     out().print(f"Written to {paths[0].parent}: {', '.join(named)}", soft_wrap=True)

@@ -77,8 +77,9 @@ def capacity(
     perllm capacity scenarios/small.yaml --attainment 0.99 --seeds 1001-1010 --every-service --out small-99
     """
     check_target(json)
-    against, draw = contender_named(against), _drawing(figures)
-    contenders = contenders_of(policies)
+    contenders, draw = contenders_of(policies), _drawing(figures)
+    # There is nobody else whose capacity is known.
+    against = named if (named := contender_named(against)) in contenders else contenders[0]
     question = _question(scenario, tuple(sets or ()), requests, attainment, every_service, start)
     store = opened(target, [question.world])
     chosen = seeds_of(seeds)
