@@ -18,9 +18,9 @@ from perllm.experiments.contest.tables import UNKNOWN, Table, between, digits, p
 
 NOTE: Final = (
     "A rate holds where the share in time is as asked on average over all seeds; the bracket's ends lie"
-    f" {RUNG - 1.0:.0%} apart. Beside it the same search for each seed alone, with a 95 % t interval, and"
-    " ratios paired by seed (geometric means). Services are told the asked-for share as their target. A seed gives the"
-    " same arrivals, scaled, and the same requests at every rate and to every contender."
+    f" {RUNG - 1.0:.0%} apart. Beside it, with their ratio, stands the same search for each seed alone, with a 95 % t"
+    " interval, and ratios paired by seed (geometric means). Services are told the asked-for share as their target. A"
+    " seed gives the same arrivals, scaled, and the same requests at every rate and to every contender."
 )
 
 Drive = Callable[[Iterable[Cell], Callable[[Cell, Row], Iterable[Cell]]], None]
@@ -46,10 +46,11 @@ class Bracket(Struct, frozen=True, kw_only=True):
 
 
 class Capacity(Struct, frozen=True, kw_only=True):
-    """One contender's capacity: of all seeds together, and of each alone."""
+    """One contender's capacity: of all seeds together, and of each alone; ratios are over whom it is put against."""
 
     policy: str
     together: Bracket
+    ratio_together: float | None
     by_seed: dict[int, float | None]
     per_seed: Estimate | None
     ratio: Estimate | None
@@ -118,10 +119,12 @@ def capacities(
     near = {policy: _middle(list(rates[policy].values()), start) for policy in policies}
     together = {policy: Hunt(question, policy, seeds, Search(near[policy], NEAR, start)) for policy in policies}
     _hunt({(policy, seed): together[policy] for policy in policies for seed in seeds}, drive)
+    brackets = {policy: hunt.bracket() for policy, hunt in together.items()}
     return [
         Capacity(
             policy=policy,
-            together=together[policy].bracket(),
+            together=brackets[policy],
+            ratio_together=_over(brackets[policy], None if policy == against else brackets.get(against)),
             by_seed=rates[policy],
             per_seed=estimate(list(rates[policy].values())),
             ratio=None if policy == against else ratio_estimate(paired(rates[policy], rates.get(against, {}))),
@@ -135,6 +138,12 @@ def _hunt(hunts: dict[tuple[str, int], Hunt], drive: Drive) -> None:
     drive(first, lambda cell, row: hunts[cell.policy, cell.seed].take(row))
 
 
+def _over(one: Bracket, other: Bracket | None) -> float | None:
+    if other is None or one.holds_per_s is None or other.holds_per_s is None:
+        return None
+    return one.holds_per_s / other.holds_per_s
+
+
 def _middle(rates: Sequence[float | None], otherwise: int) -> int:
     known = [rate for rate in rates if rate is not None]
     return step_near(median(known)) if known else otherwise
@@ -142,8 +151,11 @@ def _middle(rates: Sequence[float | None], otherwise: int) -> int:
 
 def capacity_table(found: Sequence[Capacity], title: str, against: str) -> Table:
     """Return the table of all contenders."""
-    columns = ("contender", "holds at", "fails at", "in time there", "of each seed", f"÷ {against}", "tokens by model")
-    return Table(title=title, columns=columns, rows=tuple(map(_row, found)), words=(0, 6))
+    columns = (
+        "contender", "holds at", "fails at", "in time there", f"÷ {against}", "of each seed", f"÷ {against}",
+        "tokens by model",
+    )  # fmt: skip
+    return Table(title=title, columns=columns, rows=tuple(map(_row, found)), words=(0, 7), aside=(3,))
 
 
 def _row(capacity: Capacity) -> tuple[str, ...]:
@@ -155,6 +167,7 @@ def _row(capacity: Capacity) -> tuple[str, ...]:
         capacity.policy,
         *(UNKNOWN if rate is None else f"{digits(rate)}/s" for rate in (bracket.holds_per_s, bracket.fails_per_s)),
         " / ".join(attained_there),
+        UNKNOWN if capacity.ratio_together is None else f"{capacity.ratio_together:.3f}",
         plus_minus(capacity.per_seed),
         between(capacity.ratio),
         shares(bracket.tokens_by_model),

@@ -51,6 +51,8 @@ def test_each_seed_has_its_own_capacity_and_all_together_have_one() -> None:
     assert one.together.holds_per_s is not None
     assert one.together.holds_per_s < one.together.fails_per_s
     assert (one.together.attainment or 0.0) >= 0.97 > (one.together.attainment_beyond or 1.0)
+    assert (one.ratio_together, one.ratio) == (None, None)
+    assert 0.5 == pytest.approx(other.ratio_together or 0.0, rel=0.03)
     assert other.ratio is not None
     assert 0.5 == pytest.approx(other.ratio.mean, rel=0.03)
 
@@ -80,7 +82,9 @@ def test_the_table_names_the_bracket_and_who_wrote_the_tokens() -> None:
 
 def test_capacities_are_drawn_whether_or_not_a_rate_was_found(tmp_path: Path) -> None:
     nothing = Bracket(holds_per_s=None, fails_per_s=1.0, attainment=None, attainment_beyond=0.1, tokens_by_model={})
-    none = Capacity(policy="none", together=nothing, by_seed={1: None, 2: None}, per_seed=None, ratio=None)
+    none = Capacity(
+        policy="none", together=nothing, ratio_together=None, by_seed={1: None, 2: None}, per_seed=None, ratio=None
+    )
 
     draw_capacity([*found()[0], none], "toy", tmp_path / "capacity.png")
 

@@ -25,8 +25,8 @@ def test_columns_that_only_later_values_have_are_there(tmp_path: Path) -> None:
         Bracket(holds_per_s=None, fails_per_s=None, attainment=None, attainment_beyond=None, tokens_by_model={}),
     )
     found = [
-        Capacity(policy="a", together=nothing, by_seed={}, per_seed=None, ratio=None),
-        Capacity(policy="b", together=nothing, by_seed={7: 2.5}, per_seed=None, ratio=None),
+        Capacity(policy="a", together=nothing, ratio_together=None, by_seed={}, per_seed=None, ratio=None),
+        Capacity(policy="b", together=nothing, ratio_together=None, by_seed={7: 2.5}, per_seed=None, ratio=None),
     ]
 
     write_csv(path, found)
