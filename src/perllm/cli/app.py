@@ -31,6 +31,18 @@ COMMANDS: Final = (
     ("check", "perllm.cli.check:check", "Validate a config and explain what it will do."),
     ("simulate", "perllm.cli.simulate:simulate", "Run a scenario once, in simulated time, and print what came of it."),
     (
+        "compare",
+        "perllm.cli.compare:compare",
+        "Run contenders in the same worlds from the same seeds, and say who needs fewer joules where targets are met.",
+    ),
+    (
+        "capacity",
+        "perllm.cli.capacity:capacity",
+        "Find the largest arrival rate at which contenders keep a share of requests in time.",
+    ),
+    ("reproduce", "perllm.cli.reproduce:reproduce", "Run the paper's comparison and hold its claims against it."),
+    ("ablate", "perllm.cli.ablate:ablate", "Switch off a policy's parts, and say of each whether it pays."),
+    (
         "emulate",
         "perllm.cli.emulate:emulate",
         "Play an OpenAI-compatible engine with modelled timing, and with faults where asked for.",

@@ -14,6 +14,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from perllm.cli.output import check_target, err, write_json
+from perllm.cli.overrides import Sets
 from perllm.cli.report import show_result
 from perllm.cli.run_outputs import RequestsOut, SeriesOut, Subject, TimelineOut, Wanted, outputs, round_step
 from perllm.config.loader import load_scenario
@@ -41,6 +42,7 @@ def simulate(
     rate: Annotated[float | None, typer.Option(min=1e-3, max=1e6, help="Requests per second, instead.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Play this trace instead; see docs/workloads.md.")] = None,
     speed_up: Annotated[float | None, typer.Option(min=1e-6, max=1e6, help="Play it so many times as fast.")] = None,
+    sets: Sets = None,
     json: Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON.")] = None,
     timing: Annotated[bool, typer.Option("--timing/--no-timing", help="Say how long decisions took.")] = True,
     journal: Annotated[Path | None, typer.Option(help="Record every event in this file.")] = None,
@@ -64,11 +66,13 @@ def simulate(
 
     perllm simulate scenarios/small.yaml --requests-out requests.csv.gz --series-out series.jsonl --series-every 5
 
+    perllm simulate scenarios/small.yaml --set servers.cloud.slots=2 --set 'servers.edge-*.link.rtt_ms=9'
+
     perllm simulate scenarios/small.yaml --timeline timeline.json --plots plots
     """
     check_target(json)
     wanted = Wanted(requests=requests_out, series=series_out, timeline=timeline, plots=plots)
-    chosen = scenario_value(load_scenario(scenario))
+    chosen = scenario_value(load_scenario(scenario, sets or ()))
     workload = _traced(chosen.workload, trace, speed_up)
     chosen = replace(chosen, policy=policy or chosen.policy, workload=_overridden(workload, requests, rate))
     with ExitStack() as open_until_done:

@@ -35,15 +35,18 @@ _QUOTES: Final = "Check the indentation, and put text with special characters in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a file says (`tree`) and where it says it (`root`)."""
+    """What a file says (`tree`) and where it says it (`root`). What stands at `sets` was said on the command line."""
 
     source: str
     tree: Any
     root: yaml.Node
+    sets: tuple[KeyPath, ...] = ()
 
     def mistake(self, path: KeyPath, problem: str, remedy: str) -> ConfigError:
         """Make the error for what stands at `path`, with the line it stands on."""
         place = f"{self.source}:{_line_of(self.root, path)}"
+        if any(said[: len(path)] == path[: len(said)] for said in self.sets):
+            place += " with --set"
         return ConfigError(problem, file=place, key=dotted(path) or None, remedy=remedy)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ import msgspec
 
 from perllm.config.document import Document, parse, text_of
 from perllm.config.mistakes import Mistake, find_mistake
+from perllm.config.overrides import overridden
 from perllm.config.presets import fill_in_presets
 from perllm.config.references import gateway_mistake, scenario_mistake
 from perllm.config.scenario_schema import ScenarioFile
@@ -24,9 +25,12 @@ def load_gateway(path: Path) -> GatewayFile:
     return _load(path, GatewayFile, gateway_mistake)
 
 
-def load_scenario(path: Path) -> ScenarioFile:
-    """Read a scenario.yaml; files it names are found from its own folder. Raises ConfigError for the first mistake."""
-    file = _load(path, ScenarioFile, scenario_mistake)
+def load_scenario(path: Path, sets: Sequence[str] = ()) -> ScenarioFile:
+    """Read a scenario.yaml; files it names are found from its own folder. Raises ConfigError for the first mistake.
+
+    `sets` are keys said otherwise, each as `path=value`.
+    """
+    file = _load(path, ScenarioFile, scenario_mistake, sets)
     trace, bandwidth, replace = file.workload.trace, file.world.bandwidth, msgspec.structs.replace
     if trace is not None:
         trace = replace(trace, file=str(path.parent / trace.file))
@@ -46,12 +50,20 @@ def read_scenario(text: str, source: str) -> ScenarioFile:
     return _read(text, source, ScenarioFile, scenario_mistake)
 
 
-def _load(path: Path, schema: type[File], wrong_reference: Callable[[File], Mistake | None]) -> File:
-    return _read(text_of(path), str(path), schema, wrong_reference)
+def _load(
+    path: Path, schema: type[File], wrong_reference: Callable[[File], Mistake | None], sets: Sequence[str] = ()
+) -> File:
+    return _read(text_of(path), str(path), schema, wrong_reference, sets)
 
 
-def _read(text: str, source: str, schema: type[File], wrong_reference: Callable[[File], Mistake | None]) -> File:
-    document = fill_in_presets(parse(text, source))
+def _read(
+    text: str,
+    source: str,
+    schema: type[File],
+    wrong_reference: Callable[[File], Mistake | None],
+    sets: Sequence[str] = (),
+) -> File:
+    document = fill_in_presets(overridden(parse(text, source), sets))
     try:
         file = msgspec.convert(document.tree, schema)
     except msgspec.ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ def fill_in_presets(document: Document) -> Document:
     if not isinstance(servers, dict):
         return document
     filled = {name: _filled_in(server, document, ("servers", name)) for name, server in servers.items()}
-    return Document(source=document.source, tree={**tree, "servers": filled}, root=document.root)
+    return replace(document, tree={**tree, "servers": filled})
 
 
 def preset_over(name: str, own: Mapping[str, Any], folder: Path = Path()) -> dict[str, Any]:

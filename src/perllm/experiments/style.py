@@ -20,6 +20,8 @@ ORANGE: Final = "#E69F00"
 SKY: Final = "#56B4E9"
 BLUE: Final = "#0072B2"
 VERMILION: Final = "#D55E00"
+GREEN: Final = "#009E73"
+PURPLE: Final = "#CC79A7"
 GREY: Final = "#A9A9A9"
 
 QUIET: Final = "#6B6B6B"
@@ -55,15 +57,15 @@ _SETTINGS: Final[Mapping[str, Any]] = MappingProxyType(
 
 @contextmanager
 def figure(
-    path: Path, heading: str, subject: str, *, rows: int, columns: int = 1, height: float
+    path: Path, heading: str, subject: str, *, rows: int, columns: int = 1, height: float, share_x: bool = True
 ) -> Iterator[list[Axes]]:
-    """Yield the panels of a figure, row by row on one axis of time, and write it when they are drawn."""
+    """Yield the panels of a figure, row by row, mostly on one horizontal axis, and write it when they are drawn."""
     with rc_context(dict(_SETTINGS)):  # type: ignore[arg-type]
         made = Figure(figsize=(_WIDTH_INCHES, height))
         made.set_layout_engine("constrained", rect=(0.0, 0.0, 0.995, 1.0 - _HEAD_INCHES / height), hspace=0.06)
         made.text(0.012, 1.0 - 0.12 / height, heading, va="top", size=13, weight="bold")
         made.text(0.012, 1.0 - 0.4 / height, subject, va="top", color=QUIET)
-        yield list(made.subplots(rows, columns, sharex=True, squeeze=False).flat)
+        yield list(made.subplots(rows, columns, sharex=share_x, squeeze=False).flat)
         made.savefig(path, dpi=_DPI)
 
 
@@ -76,6 +78,11 @@ def legend_in_head(axes: Axes) -> None:
     """Put a panel's legend beside the heading, for it tells of all panels."""
     handles, labels = axes.get_legend_handles_labels()
     axes.figure.legend(handles, labels, loc="upper right", bbox_to_anchor=(0.99, 1.0), ncols=5, handlelength=1.4)
+
+
+def legend_beside(axes: Axes) -> None:
+    """Put a legend of many entries on the right of its panel."""
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, handlelength=1.6)
 
 
 def line(axes: Axes, values: Iterable[float | None], edges: Sequence[float], colour: str, label: str) -> None:
