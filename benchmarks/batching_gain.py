@@ -162,7 +162,7 @@ def simulated_loop(server: Server, streams: int, prompt_tokens: int) -> Loop:
         report = engine.advance(engine.next_at_s)
         if report is None:
             continue
-        now_s, attempt, event = report
+        now_s, attempt, event = report.at_s, report.attempt_id, report.event
         first_s.setdefault(attempt, now_s - sent_at_s[attempt])
         if isinstance(event, Ending):
             assert event.kind is EndingKind.COMPLETED

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from perllm.scheduling.policies import REGISTRY as KNOWN
-from perllm.scheduling.policies import contender_of, make_policy
+from perllm.simulation.contenders import SIMULATED as KNOWN
+from perllm.simulation.contenders import contender_of, make_policy
 
 __all__ = ["KNOWN", "contender_named", "contender_of", "contenders_of"]
 

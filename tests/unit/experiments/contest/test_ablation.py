@@ -11,9 +11,9 @@ from perllm.experiments.contest import ablation
 from perllm.experiments.contest.ablation import ablated, ablation_tables, changed
 from perllm.experiments.contest.summary import summarised
 from perllm.experiments.contest.versus import compared
-from perllm.scheduling import policies
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.policy import Policy
+from perllm.simulation import contenders
 from tests.unit.experiments.contest.rows import row
 
 
@@ -31,8 +31,8 @@ class Parts(Policy):
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = MappingProxyType({**policies.REGISTRY, "parts": Parts})
-    monkeypatch.setattr(policies, "REGISTRY", registry)
+    registry = MappingProxyType({**contenders.SIMULATED, "parts": Parts})
+    monkeypatch.setattr(contenders, "SIMULATED", registry)
     monkeypatch.setattr(ablation, "KNOWN", registry)
 
 
