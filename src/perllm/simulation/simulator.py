@@ -17,7 +17,8 @@ from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.counts import Counts
 from perllm.errors import InvariantError
 from perllm.journal.recording import Port, Recording, Sink
-from perllm.scheduling.policies import make_policy
+from perllm.scheduling.policies import contender_of, make_policy
+from perllm.scheduling.policy import Policy
 from perllm.scheduling.scheduler import Scheduler
 from perllm.simulation.accounted import Accounted
 from perllm.simulation.garbage import seldom_collecting
@@ -53,8 +54,10 @@ def run(
     over. With a `clock`, the result's `timing` says how long decisions took; nothing else depends on it. Raises
     ConfigError for an unknown policy and InvariantError when a law is broken.
     """
+    contender = contender_of(scenario.policy)
+    scenario = replace(scenario, policy=str(contender), scheduler=contender.settings(scenario.scheduler))
     sinks, accounts = tuple(sinks), tuple(accounts)
-    scheduler = _scheduler(scenario, seed, clock, explain=bool(sinks))
+    scheduler = _scheduler(scenario, make_policy(contender), seed, clock, explain=bool(sinks))
     world = World(scenario.servers, scenario.world, seed, report_every_s=scheduler.report_every_s)
     ledger = Ledger(world.servers, 0.0, idle=scenario.world.idle, services=scenario.services, truthful=True)
     for account in accounts:
@@ -201,11 +204,11 @@ class Simulator:
         return self.brain.close(cancel.attempt_id, ending, self.now_s)
 
 
-def _scheduler(scenario: Scenario, seed: int, clock: Clock | None, *, explain: bool) -> Scheduler:
+def _scheduler(scenario: Scenario, policy: Policy, seed: int, clock: Clock | None, *, explain: bool) -> Scheduler:
     parts: dict[str, Any] = {
         "servers": scenario.servers,
         "services": scenario.services,
-        "policy": make_policy(scenario.policy),
+        "policy": policy,
         # The seed's own generator, as in the gateway: a recorded run can be taken again from its journal.
         "rng": default_rng(seed),
         "settings": scenario.scheduler if explain else replace(scenario.scheduler, explain=False),
