@@ -11,6 +11,7 @@ from perllm.scheduling.policies.cs_ucb import CsUcb
 from perllm.scheduling.policies.cs_ucb_paper import CsUcbPaper
 from perllm.scheduling.policies.energy_greedy import EnergyGreedy
 from perllm.scheduling.policies.least_outstanding import LeastOutstanding
+from perllm.scheduling.policies.rewardless_guidance import RewardlessGuidance
 from perllm.scheduling.policies.round_robin import RoundRobin
 from perllm.scheduling.policy import Policy
 
@@ -20,6 +21,7 @@ REGISTRY: Mapping[str, type[Policy]] = MappingProxyType(
         for policy in (
             CsUcb,
             CsUcbPaper,
+            RewardlessGuidance,
             EnergyGreedy,
             LeastOutstanding,
             RoundRobin,
