@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from perllm.scheduling.contender import Contender, make_contender, read_contender
+from perllm.scheduling.policies.agod import Agod
 from perllm.scheduling.policies.cloud_only import CloudOnly
 from perllm.scheduling.policies.cs_ucb import CsUcb
 from perllm.scheduling.policies.cs_ucb_paper import CsUcbPaper
@@ -21,6 +22,7 @@ REGISTRY: Mapping[str, type[Policy]] = MappingProxyType(
         for policy in (
             CsUcb,
             CsUcbPaper,
+            Agod,
             RewardlessGuidance,
             EnergyGreedy,
             LeastOutstanding,
