@@ -19,6 +19,12 @@ def test_rewards_of_three_steps_are_added_up_at_a_discount() -> None:
     assert pytest.approx([4 + 0.95 * 5, 5.0]) == gain[3:]
 
 
+def test_rewards_may_count_from_their_mean() -> None:
+    gain = transitions_of(steps(1.0, 2.0, 3.0, 4.0), origin=2.5).gain
+
+    assert pytest.approx([-1.5 - 0.95 * 0.5 + 0.95**2 * 0.5, -0.5 + 0.95 * 0.5 + 0.95**2 * 1.5]) == gain[:2]
+
+
 def test_the_state_three_steps_later_stands_for_the_rest_and_nothing_stands_for_the_end() -> None:
     batch = transitions_of(steps(0.0, 0.0, 0.0, 0.0, 0.0))
 
