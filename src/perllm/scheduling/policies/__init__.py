@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from perllm.errors import ConfigError
 from perllm.scheduling.contender import Contender, make_contender, read_contender
+from perllm.scheduling.policies.agod import Agod
 from perllm.scheduling.policies.cloud_only import CloudOnly
 from perllm.scheduling.policies.cs_ucb import CsUcb
 from perllm.scheduling.policies.cs_ucb_paper import CsUcbPaper
@@ -21,6 +22,7 @@ from perllm.scheduling.policies.lin_ucb import LinUcb
 from perllm.scheduling.policies.lowest_latency import LowestLatency
 from perllm.scheduling.policies.power_of_two import PowerOfTwo
 from perllm.scheduling.policies.random import Random
+from perllm.scheduling.policies.rewardless_guidance import RewardlessGuidance
 from perllm.scheduling.policies.round_robin import RoundRobin
 from perllm.scheduling.policies.shortest_expected_delay import ShortestExpectedDelay
 from perllm.scheduling.policies.sla_queue import SlaQueue
@@ -40,6 +42,8 @@ REGISTRY: Mapping[str, type[Policy]] = MappingProxyType(
             LinUcb,
             DriftPlusPenalty,
             SlaQueue,
+            Agod,
+            RewardlessGuidance,
             EnergyGreedy,
             LeastOutstanding,
             RoundRobin,
