@@ -31,6 +31,11 @@ COMMANDS: Final = (
     ("check", "perllm.cli.check:check", "Validate a config and explain what it will do."),
     ("simulate", "perllm.cli.simulate:simulate", "Run a scenario once, in simulated time, and print what came of it."),
     (
+        "bound",
+        "perllm.cli.bound:bound",
+        "Say how few joules any schedule needs that serves so many in time, and how far policies are from that.",
+    ),
+    (
         "emulate",
         "perllm.cli.emulate:emulate",
         "Play an OpenAI-compatible engine with modelled timing, and with faults where asked for.",

@@ -145,9 +145,7 @@ class Bench:
             pace=Pace(slowdowns, drifts) if slowdowns or drifts else None,
         )
 
-    def _spells(
-        self, machine: int, sends: list[Sent], ends: dict[int, tuple[float, float, bool]]
-    ) -> Iterator[Spell]:
+    def _spells(self, machine: int, sends: list[Sent], ends: dict[int, tuple[float, float, bool]]) -> Iterator[Spell]:
         """Cut sends where everything sent before is back."""
         cuts, back_s = [0], 0.0
         for place, sent in enumerate(sends):

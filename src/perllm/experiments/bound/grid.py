@@ -29,6 +29,7 @@ class Grid:
     reads: NDArray[np.bool_]
     machine: Places
     available_s: Floats
+    starts_s: Floats
 
 
 def grid_of(instance: Instance, bucket_s: float) -> Grid:
@@ -54,6 +55,7 @@ def grid_of(instance: Instance, bucket_s: float) -> Grid:
         writes=np.where(facts["tokens"][pair] > 0, writes, 0.0),
         reads=reading_s > 0.0,
         machine=places[0],
+        starts_s=starts_s,
         available_s=np.array(
             [
                 instance.machines[number].available_s(at * bucket_s, (at + 1) * bucket_s)
@@ -63,8 +65,26 @@ def grid_of(instance: Instance, bucket_s: float) -> Grid:
     )
 
 
+def busy_s(instance: Instance, grid: Grid, buckets: int) -> Floats:
+    """Return by cell how long its server is busy in so many buckets from it on at least, if it serves the pair.
+
+    It reads and writes without a pause. What that has in common with a span rises, stays and falls the later it
+    begins, so that it is least at the soonest or the latest.
+    """
+    facts, pair, starts_s = _columns(instance), grid.pair, grid.starts_s
+    ends_s = starts_s + buckets * grid.bucket_s
+    reading_s = (facts["writes_from_s"] - facts["from_s"])[pair]
+    whole_s = reading_s + (facts["tokens"] * facts["least_s"])[pair]
+    soonest_s = facts["from_s"][pair]
+    latest_s = np.minimum(facts["to_s"][pair] - whole_s, facts["read_by_s"][pair] - reading_s)
+    common = [
+        np.minimum(begins_s + whole_s, ends_s) - np.maximum(begins_s, starts_s) for begins_s in (soonest_s, latest_s)
+    ]
+    return np.maximum(np.minimum(*common), 0.0)
+
+
 def _columns(instance: Instance) -> dict[str, Floats]:
-    names = ("to_s", "writes_from_s", "read_by_s", "least_s", "tokens")
+    names = ("from_s", "to_s", "writes_from_s", "read_by_s", "least_s", "tokens")
     return {name: np.array([getattr(pair, name) for pair in instance.pairs], dtype=float) for name in names}
 
 

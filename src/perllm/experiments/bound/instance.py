@@ -142,9 +142,7 @@ def instance_of(scenario: Scenario, seed: int) -> Instance:
     leavers = frozenset(
         row for row, (at_s, job) in enumerate(arrivals) if _leaves_at_s(job) < _deadline_s(at_s, job, services)
     )
-    return Instance(
-        scenario=scenario, seed=seed, arrivals=arrivals, machines=machines, pairs=pairs, leavers=leavers
-    )
+    return Instance(scenario=scenario, seed=seed, arrivals=arrivals, machines=machines, pairs=pairs, leavers=leavers)
 
 
 def _machine(server: Server, scenario: Scenario, some: Sequence[Job]) -> Machine:

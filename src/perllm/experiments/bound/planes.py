@@ -45,12 +45,17 @@ class Plane(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of step: what it may do, and planes below its seconds and its joules at a noise factor of 1."""
+    """A kind of step: what it may do, planes below its seconds and its joules at a noise factor of 1.
+
+    It draws at least `busy_w`, and `token_j` more for each sequence.
+    """
 
     writes: bool
     reads: bool
     seconds: tuple[Plane, ...]
     joules: tuple[Plane, ...]
+    busy_w: float
+    token_j: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +73,17 @@ def kinds_of(server: Server, extent: Extent, *, shared: bool = False) -> tuple[K
     one of a batch can owe.
     """
     steps = _Steps(server, extent)
-    mixed = Kind(writes=True, reads=True, seconds=steps.seconds(0), joules=(*steps.joules(0), *steps.reading_joules(0)))
-    writing = Kind(writes=True, reads=False, seconds=steps.seconds(1), joules=steps.joules(1))
-    reading_j = (*steps.joules(0, 0), *steps.reading_joules(0, 0))
-    reading = Kind(writes=False, reads=True, seconds=steps.seconds(0, 0), joules=reading_j)
-    kinds = (mixed,) if server.batching is Batching.CHUNKED else (writing, reading)
-    return tuple(_in_part(kind, steps) for kind in kinds) if shared else kinds
+    if server.batching is Batching.CHUNKED:
+        kinds = [steps.kind(0, steps.most, reads=True)]
+    else:
+        kinds = [steps.kind(1, steps.most, reads=False), steps.kind(0, 0, reads=True)]
+    return tuple(_in_part(kind, steps) if shared else kind for kind in kinds)
 
 
 def _in_part(kind: Kind, steps: _Steps) -> Kind:
     """Return a kind of step of which our requests pay a part: of reading, which is shared by tokens, nothing."""
     token = steps.least_token_j if kind.writes else 0.0
-    return replace(kind, joules=(Plane(0.0, token, 0.0, 0.0),))
+    return replace(kind, joules=(Plane(0.0, token, 0.0, 0.0),), busy_w=0.0, token_j=0.0)
 
 
 class _Steps:
@@ -89,11 +93,11 @@ class _Steps:
         speed, power = server.speed, server.power
         self._speed = speed
         self._serial = speed.serial_fraction
-        self._most = min(server.slots, extent.sequences)
-        self._watts = np.array([decode_w(power, max(b, 1), server.slots) for b in range(self._most + 1)])
-        self._overheads_s = np.array([step_overheads_s(speed, b) for b in range(self._most + 1)])
-        self._writing_s = np.arange(self._most + 1) * speed.decode_token_s
-        self._most_w = max(prefill_w(power), float(self._watts.max()))
+        self.most = min(server.slots, extent.sequences)
+        self._watts = np.array([decode_w(power, max(b, 1), server.slots) for b in range(self.most + 1)])
+        self._overheads_s = np.array([step_overheads_s(speed, b) for b in range(self.most + 1)])
+        self._writing_s = np.arange(self.most + 1) * speed.decode_token_s
+
         self._reading_w = prefill_w(power)
         tokens = max(server.step_tokens, extent.context_tokens)
         pairs = tokens * extent.context_tokens
@@ -102,36 +106,49 @@ class _Steps:
     @property
     def least_token_j(self) -> float:
         """The least that one of a batch owes for a token."""
-        return float(min(self._alone_j()[1:] / np.arange(1, self._most + 1)))
+        return float(min(self._alone_j()[1:] / np.arange(1, self.most + 1)))
 
-    def seconds(self, least: int, most: int | None = None) -> tuple[Plane, ...]:
+    def kind(self, least: int, most: int, *, reads: bool) -> Kind:
+        """Return steps with `least` to `most` sequences."""
+        # Watts are linear in sequences: those of one less than none, and the same again for each.
+        more_w = max(float(self._watts[-1] - self._watts[1]) / max(self.most - 1, 1), 0.0)
+        busy_w = max(float(self._watts.min()) - more_w, 0.0)
+        token_j = more_w * float(max(points[1] for points, _, _ in self._rows())) if most and busy_w > 0.0 else 0.0
+        joules = self.joules(least, most)
+        return Kind(
+            writes=most > 0,
+            reads=reads,
+            seconds=self.seconds(least, most),
+            joules=(*joules, *self.reading_joules(least, most)) if reads else joules,
+            busy_w=busy_w if most else float(self._watts.min()),
+            token_j=token_j,
+        )
+
+    def seconds(self, least: int, most: int) -> tuple[Plane, ...]:
         """Planes below the seconds of steps with `least` to `most` sequences."""
         return tuple(
             Plane(step, token, reading, context)
             for points, reading, context in self._rows()
-            for step, token in _below(points[least : self._upto(most)], least)
+            for step, token in _below(points[least : most + 1], least)
         )
 
-    def joules(self, least: int, most: int | None = None) -> tuple[Plane, ...]:
+    def joules(self, least: int, most: int) -> tuple[Plane, ...]:
         """Planes below the joules of steps that draw at least what writing draws."""
         least_w = float(self._watts.min())
         return tuple(
             Plane(step, token, reading * least_w, context * least_w)
             for points, reading, context in self._rows()
-            for step, token in _below((points * self._watts)[least : self._upto(most)], least)
+            for step, token in _below((points * self._watts)[least : most + 1], least)
         )
 
-    def reading_joules(self, least: int, most: int | None = None) -> tuple[Plane, ...]:
+    def reading_joules(self, least: int, most: int) -> tuple[Plane, ...]:
         """Planes below the joules of steps that read, for what reading draws beyond writing."""
         planes = []
         for share in _READING_WATTS if self._reading_w > float(self._watts.min()) else ():
             slope = share * self._reading_w
-            points = np.array([self._less(b, slope) for b in range(least, self._upto(most))])
+            points = np.array([self._less(b, slope) for b in range(least, most + 1)])
             planes += [Plane(step, token, slope, 0.0) for step, token in _below(points, least)]
         return tuple(planes)
-
-    def _upto(self, most: int | None) -> int:
-        return (self._most if most is None else most) + 1
 
     def _rows(self) -> Iterable[tuple[NDArray[np.float64], float, float]]:
         """The two rows of a step's seconds: by sequences, and what a second of reading and a token of context add."""

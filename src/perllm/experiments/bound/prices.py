@@ -54,7 +54,11 @@ def bound_by_prices(
     for number in range(1, rounds + 1):
         joules, usage = market.buy(prices.to_write(), prices.to_read())
         best_j = max(best_j, joules - prices.paid_back_j())
-        mixed = usage if used is None else _Usage(*(_MEMORY * old + (1.0 - _MEMORY) * new for old, new in zip(used, usage, strict=True)))
+        mixed = (
+            usage
+            if used is None
+            else _Usage(*(_MEMORY * old + (1.0 - _MEMORY) * new for old, new in zip(used, usage, strict=True)))
+        )
         used = mixed
         prices.improve(mixed, _SPEED / number**0.5)
         if progress is not None:

@@ -11,6 +11,9 @@ pieces of steps, m to them times their noise factors, seconds and joules to what
   factor multiplies is not linear: sequences times a mean over these same sequences are the sum of their factors; all
   else counts with the least factor. Leaving out what late, failed and cancelled attempts added only lowers planes.
 - Steps come one after the other: their seconds fit the bucket, less outages.
+- A server does not pause between entry and end of a request: it is busy for as long as reading and writing without a
+  pause have in common with a bucket, however late they begin. Its watts are linear in the sequences of a step: the
+  constant part for all these seconds, the rest for every token for the seconds of a step alone.
 - Slots, cache and step tokens hold in each step, hence in their sum. So do windows: nothing is read before it is there,
   written before it is read, or later than an answer in time allows.
 - In time were the requests that the attainment asks for.
@@ -22,13 +25,18 @@ prompt, waking machines.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
-from perllm.experiments.bound.grid import Floats, Grid, Idle, Places
+from perllm.experiments.bound.grid import Floats, Grid, Idle, Places, busy_s
 from perllm.experiments.bound.instance import Instance, Machine
 from perllm.experiments.bound.planes import Kind
 from perllm.experiments.bound.program import Program
+
+# Longer spans than so many buckets say little more.
+_SPANS: Final = 8
+_WORTH_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +68,8 @@ def relaxation_of(instance: Instance, grid: Grid, idle: Idle, attainment: float)
     for number, machine in enumerate(instance.machines):
         spots = np.flatnonzero(grid.machine == number)
         if len(spots):
-            _work(program, machine, spots, layout, facts, idle.working_w[number])
-    return Relaxation(
-        program=program, served=layout.served, written=layout.written, read=layout.read, attainment=row
-    )
+            _work(program, instance, machine, spots, layout, facts, idle.working_w[number])
+    return Relaxation(program=program, served=layout.served, written=layout.written, read=layout.read, attainment=row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +142,13 @@ def _read_before(program: Program, layout: _Layout, facts: _Facts, writes: Place
 
 
 def _work(
-    program: Program, machine: Machine, spots: Places, layout: _Layout, facts: _Facts, working_w: float
+    program: Program,
+    instance: Instance,
+    machine: Machine,
+    spots: Places,
+    layout: _Layout,
+    facts: _Facts,
+    working_w: float,
 ) -> None:
     """One server: its steps carry what is written and read, and fit into time."""
     grid, count = layout.grid, len(spots)
@@ -159,6 +171,33 @@ def _work(
         seconds.append(_cost(program, here, layout, facts, working_w))
     everywhere = np.arange(count)
     program.at_most(count, grid.available_s[spots], *((everywhere, each, 1.0) for each in seconds))
+    _go_on(program, instance, layout, at, seconds)
+
+
+def _go_on(program: Program, instance: Instance, layout: _Layout, at: Places, seconds: list[Places]) -> None:
+    """Serving a pair keeps a server busy in every span, for as long as it must whenever it begins."""
+    grid = layout.grid
+    spans_s: dict[int, Floats] = {}
+    last = np.searchsorted(grid.pair, grid.pair, side="right")
+    for buckets in range(1, _SPANS + 1):
+        least_s = busy_s(instance, grid, buckets)
+        here = np.flatnonzero((at >= 0) & (np.arange(len(at)) + buckets <= last))
+        # What shorter spans say already need not be said again.
+        parts_s = _best_split(spans_s, buckets)
+        spans_s[buckets] = least_s
+        here = here[least_s[here] > np.broadcast_to(parts_s, at.shape)[here] + _WORTH_S]
+        rows = np.arange(len(here))
+        spent = [(rows, each[at[here + step]], -1.0) for each in seconds for step in range(buckets)]
+        program.at_most(len(here), 0.0, (rows, layout.served[grid.pair[here]], least_s[here]), *spent)
+
+
+def _best_split(spans_s: dict[int, Floats], buckets: int) -> Floats:
+    """Return what two shorter spans, one after the other, say of a longer one."""
+    best: Any = 0.0
+    for first in range(1, buckets):
+        rest = np.concatenate([spans_s[buckets - first][first:], np.zeros(first)])
+        best = np.maximum(best, spans_s[first] + rest)
+    return best
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +265,8 @@ def _cost(program: Program, here: _Here, layout: _Layout, facts: _Facts, working
             parts = zip((factor, *sums), plane, strict=True)
             terms = [(everywhere, places, machine.pace * value) for places, value in parts if value]
             program.at_most(count, 0.0, (everywhere, column, -1.0), *terms)
+    drawn = ((everywhere, seconds, here.kind.busy_w), (everywhere, sums[0], machine.pace * here.kind.token_j))
+    program.at_most(count, 0.0, (everywhere, joules, -1.0), *drawn)
     return seconds
 
 
