@@ -16,7 +16,8 @@ from perllm.cli.output import check_target, err, number, out, show, table, write
 from perllm.config.loader import load_scenario
 from perllm.config.scenario_parts import scenario_value
 from perllm.errors import ConfigError
-from perllm.experiments.bound.run import Question, Tell, bound as bounds_of
+from perllm.experiments.bound.run import Question, Tell
+from perllm.experiments.bound.run import bound as bounds_of
 from perllm.simulation.scenario import Workload
 
 # What the fluid program is solved for in some ten seconds.

@@ -80,7 +80,8 @@ def busy_s(instance: Instance, grid: Grid, buckets: int) -> Floats:
     common = [
         np.minimum(begins_s + whole_s, ends_s) - np.maximum(begins_s, starts_s) for begins_s in (soonest_s, latest_s)
     ]
-    return np.maximum(np.minimum(*common), 0.0)
+    least: Floats = np.maximum(np.minimum(*common), 0.0)
+    return least
 
 
 def _columns(instance: Instance) -> dict[str, Floats]:

@@ -35,9 +35,9 @@ _SLACK_S = 1e-7
 class Machine:
     """One server as it really is, and what bounds its steps.
 
-    `factors` are the least and the most of the requests' own noise factors, `sequences` the most in one step, `pace` the
-    least factor on its steps at any time. `yields`: its cache may run full, so that requests read again. `shared`: other
-    tenants write in the same steps.
+    `factors` are the least and the most of the requests' own noise factors, `sequences` the most in one step, `pace`
+    the least factor on its steps at any time. `yields`: its cache may run full, so that requests read again. `shared`:
+    other tenants write in the same steps.
     """
 
     server: Server
@@ -119,8 +119,8 @@ class Instance:
         reachable = self.reachable()
         if attainment > reachable + 1e-9:
             raise ConfigError(
-                f"no schedule is in time for {attainment:.2%} of these requests: {reachable:.2%} at most could be, each "
-                "alone on the fastest server",
+                f"no schedule is in time for {attainment:.2%} of these requests: at most {reachable:.2%} could be, each"
+                " alone on the fastest server",
                 key="--attainment",
                 remedy=f"Ask for {int(reachable * 1e4) / 1e4:g} or less.",
             )
@@ -164,7 +164,7 @@ def _machine(server: Server, scenario: Scenario, some: Sequence[Job]) -> Machine
 
 
 def _least_pace(server_id: str, scenario: Scenario) -> float:
-    """Return the least factor at any time: what a step began with stays with it, so no instant may be looked at alone."""
+    """Return the least factor at any time: a step keeps the one it began with, so no instant may be looked at alone."""
     trouble = scenario.world.trouble
     slowdowns = [each for each in trouble.slowdowns if each.server_id == server_id]
     drifts = [each for each in trouble.drifts if each.server_id == server_id]

@@ -82,7 +82,7 @@ class Planned:
         self._held[request.request_id] = record
         if send.at_s <= now_s:
             return self._dispatch(record, send, now_s)
-        heappush(self._steps, (send.at_s, next(self._numbers), partial(self._dispatch, record, send)))
+        self._later(send.at_s, partial(self._dispatch, record, send))
         return ()
 
     def wake(self, now_s: float) -> Actions:
@@ -155,8 +155,11 @@ class Planned:
         record.attempts, record.dispatch, record.dispatched_at_s = 1, dispatch, now_s
         self._open[request_id] = record
         ends_at_s = record.arrived_at_s + record.service.timeout_s
-        heappush(self._steps, (ends_at_s, next(self._numbers), partial(self._stop, request_id)))
+        self._later(ends_at_s, partial(self._stop, request_id))
         return (dispatch,)
+
+    def _later(self, at_s: float, step: _Step) -> None:
+        heappush(self._steps, (at_s, next(self._numbers), step))
 
     def _stop(self, request_id: str, now_s: float) -> Actions:
         """Give up on an attempt of which nothing is heard."""

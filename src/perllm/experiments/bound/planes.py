@@ -1,10 +1,10 @@
 """What one step of an engine takes at least: planes below its seconds and its joules.
 
 A step writes one token for each of b sequences, which have `context` tokens in the cache together, and reads prompts
-that take `reading` seconds of arithmetic. With weights w to read, arithmetic A = b * decode_token_s + reading and memory
-traffic M = w + context * context_token_s, it lasts max(A + s M, M + s A) plus overheads, s the serial fraction: each of
-the two rows is linear but for the overheads, which depend on b alone. Its joules are watts times that. Both are bounded
-from below for every whole b: the lower convex hull of a function on whole numbers is a set of lines below it.
+that take `reading` seconds of arithmetic. With weights w to read, arithmetic A = b * decode_token_s + reading and
+memory traffic M = w + context * context_token_s, it lasts max(A + s M, M + s A) plus overheads, s the serial fraction:
+each of the two rows is linear but for the overheads, which depend on b alone. Its joules are watts times that. Both are
+bounded from below for every whole b: the lower convex hull of a function on whole numbers is a set of lines below it.
 
 Where reading adds watts, joules are bounded on a fine grid of reading seconds: they grow with it, so what holds between
 two points is their value at the left one less the plane's at the right one.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import inf
 from typing import Final, NamedTuple
 
@@ -160,7 +161,8 @@ class _Steps:
     def _alone_j(self) -> NDArray[np.float64]:
         """Joules of steps that only write, without context."""
         memory, arithmetic = (points for points, _, _ in self._rows())
-        return self._watts * np.maximum(memory, arithmetic)
+        joules: NDArray[np.float64] = self._watts * np.maximum(memory, arithmetic)
+        return joules
 
     def _less(self, sequences: int, slope: float) -> float:
         """Return the least of a step's joules less `slope` for each second that it reads."""
@@ -181,14 +183,17 @@ class _Steps:
         by_memory = (watts + more_w * arithmetic_s / memory_s) * (memory_s + rest_s)
         overheads_s = self._overheads_s[sequences]
         by_arithmetic = (watts + more_w) * (arithmetic_s + self._serial * weights_s + overheads_s)
-        return np.where(arithmetic_s >= weights_s, np.minimum(by_memory, by_arithmetic), by_memory)
+        least: NDArray[np.float64] = np.where(
+            arithmetic_s >= weights_s, np.minimum(by_memory, by_arithmetic), by_memory
+        )
+        return least
 
 
 def _below(points: NDArray[np.float64], first: int) -> list[tuple[float, float]]:
     """Return (at zero, slope) of lines below the points at first, first + 1, … that never fall."""
     hull = _hull(points.tolist())
     lines = []
-    for left, right in zip(hull, hull[1:], strict=False):
+    for left, right in pairwise(hull):
         slope = (points[right] - points[left]) / (right - left)
         if slope > 0.0:
             lines.append((float(points[left] - slope * (left + first)), float(slope)))

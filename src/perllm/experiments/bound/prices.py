@@ -1,11 +1,11 @@
 """A bound without a solver: prices for steps and seconds, and every request served where it is cheapest for itself.
 
-The program of `relaxation` couples requests by three kinds of rows, and each gets prices. Who is in a step is in it once
-(y <= n): a step's fixed cost is shared among the cells of its spot, by shares that add up to 1. Steps fit into time: a
-second costs `second_j`, and what there is of them is paid back. Seconds and joules lie above several planes: a weighted
-mean of planes is one too. For any shares, prices and weights, what is left falls apart into requests: each is read in
-its cheapest bucket and written in its cheapest ones, on its cheapest server, and the cheapest requests are served. That
-sum is below the program's optimum, hence below every schedule: nothing needs to be trusted but additions.
+The program of `relaxation` couples requests by three kinds of rows, and each gets prices. Who is in a step is in it
+once (y <= n): a step's fixed cost is shared among the cells of its spot, by shares that add up to 1. Steps fit into
+time: a second costs `second_j`, and what there is of them is paid back. Seconds and joules lie above several planes: a
+weighted mean of planes is one too. For any shares, prices and weights, what is left falls apart into requests: each is
+read in its cheapest bucket and written in its cheapest ones, on its cheapest server, and the cheapest requests are
+served. That sum is below the program's optimum, hence below every schedule: nothing needs to be trusted but additions.
 
 Prices are improved by raising the shares of cells that are used, the weights of planes that bind and the price of
 seconds that run out; the best bound met on the way is kept.
@@ -14,17 +14,16 @@ seconds that run out; the best bound met on the way is kept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from perllm.experiments.bound.grid import Floats, Grid, Idle, Places
 from perllm.experiments.bound.instance import Instance
-from perllm.experiments.bound.planes import Kind, Plane
+from perllm.experiments.bound.planes import Plane
 
 ROUNDS: Final = 120
-# Our choice, by trial on the paper's scenario: how fast prices move at first, and how much of what was used before counts.
+# Our choice, by trial on the paper's scenario: how fast prices move at first, how much of what was used before counts.
 _SPEED: Final = 0.6
 _MEMORY: Final = 0.7
 _TINY: Final = 1e-300
@@ -158,7 +157,8 @@ class _Prices:
         """Return joules per token, by cell."""
         cells, plane = self._cells, self._plane(0)
         fixed = cells.least * self._shares[0] + cells.above
-        return plane[0] * fixed + plane[1] * cells.weighed + plane[3] * cells.context
+        price_j: Floats = plane[0] * fixed + plane[1] * cells.weighed + plane[3] * cells.context
+        return price_j
 
     def to_read(self) -> Floats:
         """Return joules per prompt, by cell."""
@@ -167,7 +167,8 @@ class _Prices:
         reading = np.where(cells.mixed, beside[2], apart[2]) * cells.reading_s
         shared = beside[0] * cells.least * self._shares[0] * cells.pieces
         alone = apart[0] * (cells.least * self._shares[1] + cells.above)
-        return reading + np.where(cells.mixed, shared, alone)
+        price_j: Floats = reading + np.where(cells.mixed, shared, alone)
+        return price_j
 
     def improve(self, usage: _Usage, speed: float) -> None:
         """Move prices towards where they bind."""
@@ -207,7 +208,8 @@ class _Prices:
         """Return the plane that joules and priced seconds make together, by cell."""
         seconds_j = self._second_j + self._working_w
         plane = self._joules[side].plane() + seconds_j * self._seconds[side].plane()
-        return (self._pace * plane)[:, self._grid.spot]
+        by_cell: Floats = (self._pace * plane)[:, self._grid.spot]
+        return by_cell
 
 
 class _Cells:
@@ -247,11 +249,13 @@ class _Sides:
 
     def plane(self) -> Floats:
         """Return the four coefficients of the mean plane, by spot."""
-        return np.einsum("sq,sqc->cs", self._weights, self._planes)
+        mean: Floats = np.einsum("sq,sqc->cs", self._weights, self._planes)
+        return mean
 
     def value(self, amounts: Floats) -> Floats:
         """Return what the mean plane gives."""
-        return np.einsum("cs,cs->s", self.plane(), amounts)
+        values: Floats = np.einsum("cs,cs->s", self.plane(), amounts)
+        return values
 
     def improve(self, amounts: Floats, speed: float) -> None:
         """Give more weight to planes that are higher."""
@@ -270,6 +274,3 @@ def _normal(shares: Floats, spot: Places) -> Floats:
     """Scale shares so that those of a spot add up to 1 at most."""
     sums = np.bincount(spot, shares)
     return shares / np.maximum(sums, _TINY)[spot]
-
-
-__all__ = ["ROUNDS", "Kind", "bound_by_prices"]

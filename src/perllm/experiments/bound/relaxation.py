@@ -25,7 +25,7 @@ prompt, waking machines.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -193,9 +193,9 @@ def _go_on(program: Program, instance: Instance, layout: _Layout, at: Places, se
 
 def _best_split(spans_s: dict[int, Floats], buckets: int) -> Floats:
     """Return what two shorter spans, one after the other, say of a longer one."""
-    best: Any = 0.0
+    best = np.zeros(len(spans_s[1]) if spans_s else 1)
     for first in range(1, buckets):
-        rest = np.concatenate([spans_s[buckets - first][first:], np.zeros(first)])
+        rest = np.concatenate([spans_s[buckets - first], np.zeros(first)])[first:]
         best = np.maximum(best, spans_s[first] + rest)
     return best
 

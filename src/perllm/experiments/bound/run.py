@@ -13,7 +13,7 @@ from perllm.experiments.bound.instance import Instance, instance_of
 from perllm.experiments.bound.plan import Plan, followed, play
 from perllm.experiments.bound.prices import ROUNDS, bound_by_prices
 from perllm.experiments.bound.relaxation import relaxation_of
-from perllm.experiments.bound.search import Found, Search
+from perllm.experiments.bound.search import Search
 from perllm.experiments.bound.solver import check_solver, solve
 from perllm.simulation.scenario import Scenario
 from perllm.simulation.streams import stream
@@ -109,35 +109,34 @@ class _Bounding:
         }
 
     def schedule(self, plans: Mapping[str, Plan], lower: Mapping[str, float | None]) -> dict[str, Any] | None:
-        """Search from every plan; return the best schedule as the world played it, or None if none serves enough."""
-        found: list[tuple[Found, str]] = []
-        starts = dict(plans) or {"nothing": {}}
-        moves = max(self._question.moves // len(starts), 1)
-        for number, (name, plan) in enumerate(starts.items()):
-            search = Search(
-                self.instance, self._question.attainment, plan, stream(self.instance.seed, f"bound/search/{name}")
-            )
-            before = number * moves
-
-            def over(done: int, before: int = before) -> None:
-                self._tell("searching for a schedule", before + done, moves * len(starts))
-
-            search.run(moves, over)
-            if search.best is not None:
-                found.append((search.best, name))
-        for best, name in sorted(found, key=lambda each: each[0].joules):
+        """Search from the best plan; return the best schedule as the world played it, or None if none serves enough."""
+        searches = {name: self._search(name, plan) for name, plan in (plans or {"nothing": {}}).items()}
+        name = min(searches, key=lambda each: searches[each].standing)
+        moves = self._question.moves
+        searches[name].run(moves, lambda done: self._tell("searching for a schedule", done, moves))
+        found = [(search.best, start) for start, search in searches.items() if search.best is not None]
+        for best, start in sorted(found, key=lambda each: each[0].joules):
             result = play(self.instance, best.plan)
             # Where servers share an uplink, what the search played apart may come out otherwise together.
             if (result["attainment"] or 0.0) >= self._question.attainment - 1e-9:
-                joules = self._joules(result)
-                return {
-                    "joules": joules,
-                    "attainment": result["attainment"],
-                    "started_from": name,
-                    "moves": self._question.moves,
-                    "over_bound": ratio(joules, lower["best"] or 0.0),
-                }
+                return self._found(result, start, lower)
         return None
+
+    def _search(self, name: str, plan: Plan) -> Search:
+        rng = stream(self.instance.seed, f"bound/search/{name}")
+        search = Search(self.instance, self._question.attainment, plan, rng)
+        search.prune()
+        return search
+
+    def _found(self, result: Mapping[str, Any], start: str, lower: Mapping[str, float | None]) -> dict[str, Any]:
+        joules = self._joules(result)
+        return {
+            "joules": joules,
+            "attainment": result["attainment"],
+            "started_from": start,
+            "moves": self._question.moves,
+            "over_bound": ratio(joules, lower["best"] or 0.0),
+        }
 
     def _bounds(self, attainment: float) -> dict[str, float | None]:
         constant_j = self._idle.constant_j

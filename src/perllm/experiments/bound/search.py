@@ -72,6 +72,11 @@ class Search:
             if progress is not None and number % _CHECK_EVERY == 0:
                 progress(number)
 
+    @property
+    def standing(self) -> tuple[float, float]:
+        """What is missing, then the joules: the less, the better."""
+        return self._missing(self._in_time), self._joules
+
     def prune(self) -> None:
         """Leave out who is late anyway, and whoever saves most, as long as enough are served."""
         late = set(self._plan) - {job for spells in self._bench.spells for spell in spells for job in spell.in_time}
