@@ -110,6 +110,12 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     )
     trouble = draw(TROUBLES)
     known = {server.server_id for server in servers}
+    trouble = Trouble(
+        outages=tuple(each for each in trouble.outages if each.server_id in known),
+        slowdowns=tuple(each for each in trouble.slowdowns if each.server_id in known),
+        drifts=trouble.drifts,
+        tenants=tuple(each for each in trouble.tenants if each.server_id in known),
+    )
     return Scenario(
         name="small",
         servers=servers,
@@ -124,12 +130,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         world=WorldSettings(
             service_noise=draw(st.sampled_from([0.0, 0.3])),
             network=Network(change=draw(st.sampled_from([None, Fluctuation(spread=0.5, every_s=0.3)]))),
-            trouble=Trouble(
-                **{
-                    kind: tuple(each for each in getattr(trouble, kind) if each.server_id in known)
-                    for kind in ("outages", "slowdowns", "drifts", "tenants")
-                }
-            ),
+            trouble=trouble,
             idle=draw(st.sampled_from(IdleAccounting)),
         ),
     )
