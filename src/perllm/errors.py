@@ -8,6 +8,11 @@ PerLLMError
 A refusal is no exception: the scheduler answers it as a value.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class PerLLMError(Exception):
     """Every error that PerLLM raises on purpose."""
@@ -41,3 +46,13 @@ class UpstreamError(PerLLMError):
 
 class InvariantError(PerLLMError):
     """PerLLM contradicts itself: what never happens has happened."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the sentence that names the known words that begin with `word`, the one most like it, or all of them."""
+    names = sorted(known)
+    begun = [name for name in names if word and name.startswith(word)]
+    close = [" or ".join(begun)] if begun else get_close_matches(word, names, n=1)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"Known: {', '.join(names)}." if names else "None is defined."

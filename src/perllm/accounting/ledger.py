@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from perllm.accounting.idle import IdleAccounting, IdleJoules
 from perllm.accounting.result import render
@@ -18,8 +19,7 @@ from perllm.domain.server import Server
 from perllm.domain.service import Service
 
 
-@dataclass(slots=True)
-class _OpenRequest:
+class _OpenRequest(Struct, gc=False):
     """A request not finished yet: its attempts not closed yet, and the joules of those that are."""
 
     open_attempts: int = 0

@@ -65,8 +65,10 @@ class ServerTally:
     def close(self, ending: Ending) -> None:
         """Count an attempt that ended, with its tokens and joules."""
         self.open_attempts -= 1
-        self.completed += ending.kind is EndingKind.COMPLETED
-        self.failed += ending.kind in (EndingKind.FAILED, EndingKind.LOST)
+        if ending.kind is EndingKind.COMPLETED:
+            self.completed += 1
+        elif ending.kind is EndingKind.FAILED or ending.kind is EndingKind.LOST:
+            self.failed += 1
         self.output_tokens += ending.output_tokens if ending.usage is None else ending.usage.output_tokens
         self.transmit_j += ending.transmit_j
         if ending.infer_j is None:

@@ -16,7 +16,7 @@ from perllm.gateway.app import Gateway
 from perllm.journal.header import make_header
 from perllm.journal.recording import Recording, Sink
 from perllm.journal.writer import JournalWriter
-from perllm.scheduling.policies import make_policy
+from perllm.scheduling.policies import contender_of, make_policy
 from perllm.scheduling.scheduler import Scheduler
 
 
@@ -47,12 +47,13 @@ def assembled(
     `started_at` is wall-clock time for the journal's header. Raises ConfigError where the policy is unknown or the
     journal cannot be opened.
     """
+    contender = contender_of(file.scheduler.policy)
     scheduler = Scheduler(
         servers=parts.servers,
         services=parts.services,
-        policy=make_policy(file.scheduler.policy),
+        policy=make_policy(contender),
         rng=np.random.default_rng(file.scheduler.seed),
-        settings=scheduler_settings(file.scheduler),
+        settings=contender.settings(scheduler_settings(file.scheduler)),
     )
     with _journal(file, started_at, on_journal_failure) as journal:
         yield Gateway(

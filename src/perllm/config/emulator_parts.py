@@ -9,12 +9,12 @@ from typing import Any, Final
 import msgspec
 
 from perllm.config.document import KeyPath, dotted
-from perllm.config.mistakes import find_mistake, nearest
+from perllm.config.mistakes import find_mistake
 from perllm.config.presets import is_path, preset_names, preset_over
 from perllm.config.server_schema import ServerSection
 from perllm.config.values import server_value
 from perllm.domain.server import Server
-from perllm.errors import ConfigError
+from perllm.errors import ConfigError, nearest
 
 # Whoever emulates types options and knows no keys: the longest path that fits says which.
 _OPTIONS: Final[Mapping[KeyPath, str]] = MappingProxyType(

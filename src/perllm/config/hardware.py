@@ -9,8 +9,9 @@ from typing import Any, Final
 from perllm.config.catalogue import device, device_names, model, model_names
 from perllm.config.device_schema import DeviceSection, FormatSection, ModelShape, Weights
 from perllm.config.figures import Figure
-from perllm.config.mistakes import Mistake, nearest
+from perllm.config.mistakes import Mistake
 from perllm.config.server_schema import HardwareSection
+from perllm.errors import nearest
 
 _GIB: Final = 2.0**30
 _GIGA: Final = 1e9

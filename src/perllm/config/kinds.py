@@ -24,6 +24,13 @@ PresetName = Annotated[
         description="a name: see `perllm presets`; or a file with its path, such as ./profile.yaml",
     ),
 ]
+ContenderText = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][^\s]{0,199}$",
+        description="a policy, such as cs-ucb, cloud-only+hold or least-outstanding:per_slot=true",
+    ),
+]
 ModelName = Annotated[str, Meta(pattern=r"^\S+$", max_length=200, description="a model's name, without spaces")]
 Text = Annotated[str, Meta(min_length=1, description="text")]
 Url = Annotated[

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from perllm.config.document import KeyPath
+from perllm.errors import nearest
 
 _PLAIN: dict[Any, str] = {str: "text", bool: "true or false", float: "a number", int: "a whole number"}
 _SHOWN_CHARACTERS = 40
@@ -40,16 +40,6 @@ def find_mistake(value: Any, kind: Any, path: KeyPath = ()) -> Mistake | None:
     else:
         inner = None
     return inner or _here(value, kind, path)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the sentence that names the known words that begin with `word`, the one most like it, or all of them."""
-    names = sorted(known)
-    begun = [name for name in names if word and name.startswith(word)]
-    close = [" or ".join(begun)] if begun else get_close_matches(word, names, n=1)
-    if close:
-        return f"Did you mean {close[0]}?"
-    return f"Known: {', '.join(names)}." if names else "None is defined."
 
 
 def reference(path: KeyPath, kind: str, name: str, known: Collection[str]) -> Iterator[Mistake]:

@@ -11,11 +11,11 @@ import msgspec
 from perllm.config.catalogue import document_of, names_in
 from perllm.config.document import Document, KeyPath, dotted, parse, text_of
 from perllm.config.hardware import derived, hardware_mistake
-from perllm.config.mistakes import find_mistake, nearest
+from perllm.config.mistakes import find_mistake
 from perllm.config.server_schema import HardwareSection, Preset, TimingSection
 from perllm.config.values import timed_profile
 from perllm.costs.time import decode_step_s
-from perllm.errors import ConfigError
+from perllm.errors import ConfigError, nearest
 
 _PATH_SIGNS: Final = ("/", "\\", ".yaml", ".yml")
 _MS_PER_S: Final = 1000.0

@@ -10,9 +10,8 @@ import msgspec
 from perllm.config.catalogue import device, device_names, document_of, model, model_names, names_in, text_of
 from perllm.config.device_schema import ModelShape
 from perllm.config.figures import Named, Origin, Provenance, figures_in
-from perllm.config.mistakes import nearest
 from perllm.config.server_schema import Preset
-from perllm.errors import ConfigError
+from perllm.errors import ConfigError, nearest
 
 
 def kind_of(name: str) -> str:

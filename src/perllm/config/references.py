@@ -12,7 +12,8 @@ from perllm.config.server_schema import ServerSection
 from perllm.config.service_schema import ServiceSection
 from perllm.config.workload_rules import workload_mistakes
 from perllm.config.world_schema import DriftSection, LieSection, OutageSection, SlowdownSection, TenantSection
-from perllm.scheduling.policies import REGISTRY
+from perllm.errors import ConfigError
+from perllm.scheduling.policies import make_policy
 
 Placed = OutageSection | SlowdownSection | DriftSection | TenantSection | LieSection
 
@@ -73,8 +74,11 @@ def _troubles(file: ScenarioFile) -> Iterator[Mistake]:
         yield from reference(("world", "bandwidth", "places", number), "server or site", place, places)
 
 
-def _policy(name: str) -> Iterator[Mistake]:
-    yield from reference(("scheduler", "policy"), "policy", name, REGISTRY)
+def _policy(contender: str) -> Iterator[Mistake]:
+    try:
+        make_policy(contender)
+    except ConfigError as error:
+        yield Mistake(path=("scheduler", "policy"), problem=error.message, remedy=error.remedy or "")
 
 
 def _places(services: Mapping[str, ServiceSection], servers: Collection[str]) -> Iterator[Mistake]:

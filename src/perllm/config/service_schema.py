@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from perllm.config.kinds import Count, Name, Positive, Section, Target
+from perllm.config.kinds import ContenderText, Count, Name, Positive, Section, Target
 from perllm.domain.server import Tier
 from perllm.domain.service import WhenInfeasible, WhenLate
 
@@ -48,7 +48,7 @@ class ServiceSection(Section, frozen=True, kw_only=True):
 class SchedulerSection(Section, frozen=True, kw_only=True):
     """How requests are scheduled. `hold` left out: the policy decides."""
 
-    policy: Name = "cs-ucb"
+    policy: ContenderText = "cs-ucb"
     hold: bool | None = None
     max_attempts: Count = 3
     max_held: Count = 1000

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from math import ceil, sqrt
-from typing import NamedTuple
+
+from msgspec import Struct
 
 # How near a whole number a real number of steps must be for rounding to matter: that of some million steps.
 _ROUNDING = 1e-6
 
 
-class Steps(NamedTuple):
+class Steps(Struct, frozen=True, gc=False):
     """Steps over an unchanging batch: arithmetic beside memory traffic, as `costs.time.busy_s` has it, plus overhead_s.
 
     Memory traffic is memory_s + i * growth_s in step i: it grows by the context that the step before has added, while
@@ -24,7 +25,8 @@ class Steps(NamedTuple):
 
     def total_s(self, steps: int) -> float:
         """Time of the first `steps` steps."""
-        arithmetic_s, memory_s, growth_s, overhead_s, serial = self
+        arithmetic_s, memory_s, growth_s = self.arithmetic_s, self.memory_s, self.growth_s
+        overhead_s, serial = self.overhead_s, self.serial_fraction
         if growth_s <= 0.0:
             longer_s, shorter_s = (arithmetic_s, memory_s) if arithmetic_s > memory_s else (memory_s, arithmetic_s)
             return steps * (longer_s + serial * shorter_s + overhead_s)
@@ -62,7 +64,8 @@ class Steps(NamedTuple):
 
     def _real_steps(self, elapsed_s: float) -> float:
         """Solve total_s(n) = elapsed_s for a real n, first while arithmetic rules and then from there on."""
-        arithmetic_s, memory_s, growth_s, overhead_s, serial = self
+        arithmetic_s, memory_s, growth_s = self.arithmetic_s, self.memory_s, self.growth_s
+        overhead_s, serial = self.overhead_s, self.serial_fraction
         if growth_s <= 0.0:
             return elapsed_s / self.total_s(1)
         early, early_s = 0, 0.0

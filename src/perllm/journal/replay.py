@@ -16,7 +16,7 @@ from perllm.errors import ConfigError, PerLLMError
 from perllm.journal.header import Origin, origin_of
 from perllm.journal.recording import Port
 from perllm.journal.store import read_numbered
-from perllm.scheduling.policies import make_policy
+from perllm.scheduling.policies import contender_of, make_policy
 from perllm.scheduling.scheduler import Scheduler
 
 Decision = tuple[str, ...]
@@ -90,12 +90,13 @@ def verify(path: Path, run: int | None = None) -> Verification:
 
 def scheduler_of(origin: Origin, fleet: Fleet) -> Scheduler:
     """Build a scheduler as a journal's header says, before its first event."""
+    contender = contender_of(origin.policy)
     scheduler = Scheduler(
         servers=fleet.servers,
         services=fleet.services,
-        policy=make_policy(origin.policy),
+        policy=make_policy(contender),
         rng=np.random.default_rng(origin.seed),
-        settings=origin.settings,
+        settings=contender.settings(origin.settings),
     )
     if origin.learned is not None:
         scheduler.absorb(origin.learned)

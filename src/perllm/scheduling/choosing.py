@@ -67,8 +67,8 @@ class Chooser:
     """
 
     __slots__ = (
-        "_explains", "_judge", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown",
-        "glances",
+        "_explains", "_judge", "_least_context_tokens", "_policy", "_refuse_below", "_rng", "_server_ids", "_servers",
+        "_states", "_unknown", "glances",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +86,7 @@ class Chooser:
         self._judge = Judge(states, holds=holds, minds_time=policy.minds_time)
         self._servers = tuple(state.server for state in states)
         self._unknown = (nan,) * len(states)
+        self._least_context_tokens = min((state.context_tokens for state in states), default=0)
         self._explains = settings.explain
         self._refuse_below = settings.refuse_below
         self._rng = rng
@@ -105,14 +106,11 @@ class Chooser:
 
     def glance(self, record: RequestRecord, prompt_tokens: float, reach: Reach, now_s: float) -> int | None:
         """Pick as `decide` would for a policy that looks at no estimate; None where that takes a closer look."""
-        states, well = self._states, []
-        for row in reach.rows:
-            state = states[row]
-            if prompt_tokens >= state.context_tokens:
-                return None
-            if state.healthy and now_s >= state.cooling_until_s:
-                well.append(row)
-        if not well or record.tried:
+        states = self._states
+        if prompt_tokens >= self._least_context_tokens or record.tried:
+            return None
+        well = [row for row in reach.rows if states[row].healthy and now_s >= states[row].cooling_until_s]
+        if not well:
             return None
         unknown, outstanding = self._unknown, [state.batch for state in states]
         candidates = Candidates(

@@ -132,7 +132,7 @@ class ServerState:
         self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if others else 0.0)
         wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + self._queue_s()
         token_s, marginal_j = step.token_s * self.decode_ratio, step.marginal_j * self.energy_ratio
-        self.outlook = outlook = Outlook._make((wait_s, token_s, marginal_j, *self.pace))
+        self.outlook = outlook = (wait_s, token_s, marginal_j, *self.pace)
         return outlook
 
     @property

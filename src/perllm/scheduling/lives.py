@@ -22,7 +22,7 @@ from perllm.scheduling.need import Need
 from perllm.scheduling.outcomes import outcome_of
 from perllm.scheduling.predictor import basis_of, charged_energy_j
 from perllm.scheduling.queue import HeldQueue
-from perllm.scheduling.records import AttemptRecord, Basis, Group, RequestRecord
+from perllm.scheduling.records import AttemptRecord, Basis, Group, RequestRecord, attempted
 from perllm.scheduling.settings import SchedulerSettings
 from perllm.scheduling.timers import Timers
 from perllm.scheduling.view import View
@@ -106,7 +106,7 @@ class Lives:
         if record.key is not None:
             self.held.remove(record)
         record.attempts += 1
-        attempt = AttemptRecord(dispatch=dispatch, owner=record, server=state, basis=basis, now_s=now_s)
+        attempt = attempted(dispatch, record, state, basis, now_s)
         record.state = after_request(record.state, RequestEvent.DISPATCH)
         record.attempt, record.dispatch = attempt, dispatch
         record.dispatched_at_s = now_s
@@ -224,7 +224,8 @@ class Lives:
         now_s: float,
         actions: list[Action],
     ) -> None:
-        self.held.remove(record)
+        if record.key is not None:
+            self.held.remove(record)
         record.state = after_request(record.state, event)
         fate = FATE_OF[record.state]
         del self.requests[record.request.request_id]

@@ -10,14 +10,14 @@ Everything but the request's own size is folded in here, corrections included, s
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from perllm.costs.energy import decode_w, prefill_w
 from perllm.costs.time import busy_s, download_s, step_overheads_s, upload_s
 from perllm.domain.server import Server
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True, gc=False):
     """A decode step once one more sequence has joined: its time, what that adds, and the newcomer's equal share."""
 
     token_s: float
@@ -57,33 +57,13 @@ class StepTable:
         return busy_s(speed, self._arithmetic_s[batch], memory_s) + self._overhead_s[batch]
 
 
-class Pace(NamedTuple):
-    """The part of an outlook that only a lesson changes."""
+# The part of an outlook that only a lesson changes: payload_byte_s, prefill_token_s, prefill_floor_s, prefill_overhead_s,
+# serial_fraction, reading_w, byte_j, time_sd.
+Pace = tuple[float, float, float, float, float, float, float, float]
 
-    payload_byte_s: float
-    prefill_token_s: float
-    prefill_floor_s: float
-    prefill_overhead_s: float
-    serial_fraction: float
-    reading_w: float
-    byte_j: float
-    time_sd: float
-
-
-class Outlook(NamedTuple):
-    """Coefficients of an estimate on one server in its present state; from `payload_byte_s` on, its pace."""
-
-    wait_s: float
-    token_s: float
-    marginal_token_j: float
-    payload_byte_s: float
-    prefill_token_s: float
-    prefill_floor_s: float
-    prefill_overhead_s: float
-    serial_fraction: float
-    reading_w: float
-    byte_j: float
-    time_sd: float
+# Coefficients of an estimate on one server in its present state: wait_s, token_s, marginal_token_j, then its pace.
+# A plain tuple, since all of one is unpacked for every estimate.
+Outlook = tuple[float, float, float, float, float, float, float, float, float, float, float]
 
 
 def way_s(server: Server) -> float:
@@ -97,16 +77,14 @@ def way_s(server: Server) -> float:
 def pace_of(server: Server, first_ratio: float, energy_ratio: float, time_sd: float) -> Pace:
     """Fold a server's profile and what was learned of it into coefficients."""
     speed, link = server.speed, server.link
-    return Pace._make(
-        (
-            first_ratio / link.up_bytes_per_s,
-            speed.prefill_token_s * first_ratio,
-            speed.weights_read_s * first_ratio,
-            speed.step_overhead_s * first_ratio,
-            speed.serial_fraction,
-            # Watts times corrected seconds: dividing by the seconds' own correction leaves the profile's joules.
-            prefill_w(server.power) * energy_ratio / first_ratio,
-            link.j_per_byte,
-            time_sd,
-        )
+    return (
+        first_ratio / link.up_bytes_per_s,
+        speed.prefill_token_s * first_ratio,
+        speed.weights_read_s * first_ratio,
+        speed.step_overhead_s * first_ratio,
+        speed.serial_fraction,
+        # Watts times corrected seconds: dividing by the seconds' own correction leaves the profile's joules.
+        prefill_w(server.power) * energy_ratio / first_ratio,
+        link.j_per_byte,
+        time_sd,
     )

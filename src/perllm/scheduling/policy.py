@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
+import numpy as np
 from msgspec import Struct
 
 from perllm.domain.request import Request
@@ -29,7 +30,8 @@ class Lesson(Struct, frozen=True, kw_only=True, gc=False):
     `evident` is NOT for cancelled and failed attempts, whose numbers say nothing, and AT_LEAST for those that ran out
     of time. `energy_ratio` is the joules charged over those predicted for the tokens really generated, None where
     unknown. `total_s` counts from the dispatch, `latency_s` from the arrival. The free fractions are those that were
-    left of the server's slots and of its link when the attempt had been dispatched.
+    left of the server's slots and of its link when the attempt had been dispatched. `output_tokens` are those seen, and
+    `first_token_s` counts from the dispatch, None where no first token was: of plain answers it never is.
     """
 
     service: str
@@ -45,6 +47,9 @@ class Lesson(Struct, frozen=True, kw_only=True, gc=False):
     free_slots_fraction: float
     free_bandwidth_fraction: float
     at_s: float
+    model: str = ""
+    output_tokens: int = 0
+    first_token_s: float | None = None
 
 
 class Policy:
@@ -53,7 +58,8 @@ class Policy:
     `holds`: requests wait in the scheduler for room instead of in the engines' queues. `minds_time`: servers that are
     not expected to be in time are no candidates (C1). Rules that operators use today do neither.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
-    learns nothing, so that nothing need be predicted unless somebody wants an explanation.
+    learns nothing from how they were met (`energy_ratio`), so that nothing need be predicted unless somebody wants an
+    explanation. `rng` is where all its chance comes from; the scheduler gives it before anything is scored.
     """
 
     name: ClassVar[str]
@@ -61,6 +67,12 @@ class Policy:
     minds_time: ClassVar[bool] = True
     watches: ClassVar[bool] = False
     blind: ClassVar[bool] = False
+
+    rng: np.random.Generator
+
+    def draw_from(self, rng: np.random.Generator) -> None:
+        """Take the generator of its own that a scheduler has for it: ties are broken with another."""
+        self.rng = rng
 
     def admits(self, service: Service, server: Server) -> bool:
         """Say whether this policy would ever send the service there."""

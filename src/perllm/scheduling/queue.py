@@ -23,31 +23,31 @@ def urgency(record: RequestRecord) -> Key:
 
 
 class HeldQueue:
-    """Held requests sorted by urgency."""
+    """Held requests sorted by urgency: `keys` say by which."""
 
-    __slots__ = ("_keys", "_records")
+    __slots__ = ("_records", "keys")
 
     def __init__(self) -> None:
-        self._keys: list[Key] = []
+        self.keys: list[Key] = []
         self._records: dict[Key, RequestRecord] = {}
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self.keys)
 
     def most_urgent(self, count: int) -> list[RequestRecord]:
         """Return the most urgent of the requests held now, in order."""
-        return [self._records[key] for key in self._keys[:count]]
+        return [self._records[key] for key in self.keys[:count]]
 
     def add(self, record: RequestRecord, latest_start_at_s: float = inf) -> None:
         """Hold a request, harmlessly until `latest_start_at_s`."""
         record.latest_start_at_s = latest_start_at_s
         record.key = urgency(record)
-        insort(self._keys, record.key)
+        insort(self.keys, record.key)
         self._records[record.key] = record
 
     def remove(self, record: RequestRecord) -> None:
         """Take a request out, if it is there."""
         if record.key is not None:
             del self._records[record.key]
-            del self._keys[bisect_left(self._keys, record.key)]
+            del self.keys[bisect_left(self.keys, record.key)]
             record.key = None

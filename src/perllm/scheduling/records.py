@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from perllm.domain.action import CancelCause, Dispatch, Reservation
 from perllm.domain.energy import EnergyMethod
@@ -19,7 +20,7 @@ Key = tuple[float, float, int]
 Group = tuple[str, str, frozenset[str] | None]
 
 
-class Basis(NamedTuple):
+class Basis(Struct, frozen=True, gc=False):
     """The profile's own prediction, uncorrected, kept with the attempt so that its end can teach the corrections."""
 
     first_token_s: float
@@ -30,88 +31,87 @@ class Basis(NamedTuple):
     live_tokens: float
 
 
-class AttemptRecord:
-    """One try of a request on a server, from its reservation to its close. Without a `basis` nothing was predicted."""
+class AttemptRecord(Struct, eq=False):
+    """One try of a request on a server, from its reservation to its close. Without a `basis` nothing was predicted.
 
-    __slots__ = (
-        "attempt_id", "basis", "dispatched_at_s", "first_token_at_s", "free_bandwidth_fraction", "free_slots_fraction",
-        "live_tokens", "owner", "queued", "reservation", "server", "state", "unread_s",
-    )  # fmt: skip
+    `queued`: behind full slots. `unread_s` is the time its prompt will need to be read, where its first token shows
+    that it has been.
+    """
 
-    def __init__(
-        self, *, dispatch: Dispatch, owner: RequestRecord, server: ServerState, basis: Basis | None, now_s: float
-    ) -> None:
-        self.attempt_id = dispatch.attempt_id
-        self.owner = owner
-        self.server = server
-        self.reservation: Reservation = dispatch.reservation
-        self.basis = basis
-        self.dispatched_at_s = now_s
-        self.first_token_at_s: float | None = None
-        # Behind full slots: the caller reserves only after this.
-        self.queued = server.batch >= server.slots
-        self.free_slots_fraction = 1.0 - (server.batch + 1) / server.slots
-        self.free_bandwidth_fraction = (
-            1.0 - (server.bytes_per_s + dispatch.reservation.bytes_per_s) / server.bytes_per_s_limit
-        )
-        self.live_tokens = basis.live_tokens if basis is not None else 0.0
-        self.unread_s = basis.prefill_s if basis is not None and owner.request.stream else 0.0
-        self.state = AttemptState.SENT
+    attempt_id: str
+    owner: RequestRecord
+    server: ServerState
+    reservation: Reservation
+    basis: Basis | None
+    dispatched_at_s: float
+    queued: bool
+    free_slots_fraction: float
+    free_bandwidth_fraction: float
+    live_tokens: float
+    unread_s: float
+    first_token_at_s: float | None = None
+    state: AttemptState = AttemptState.SENT
 
 
-class RequestRecord:
+class RequestRecord(Struct, eq=False, kw_only=True):
     """One request, from its arrival to its outcome.
 
     `latest_start_at_s` is the last instant at which waiting is believed harmless; infinite once (or if) no requirement
     can be missed by waiting longer.
     """
 
-    __slots__ = (
-        "arrived_at_s",
-        "attempt",
-        "attempts",
-        "cancel_cause",
-        "deadline_at_s",
-        "dispatch",
-        "dispatched_at_s",
-        "energy_method",
-        "first_token_at_s",
-        "group",
-        "hold_timer_at_s",
-        "infer_j",
-        "key",
-        "latest_start_at_s",
-        "number",
-        "output_tokens",
-        "prompt_tokens",
-        "request",
-        "service",
-        "state",
-        "transmit_j",
-        "tried",
-    )  # fmt: skip
+    request: Request
+    service: Service
+    number: int
+    arrived_at_s: float
+    deadline_at_s: float
+    group: Group
+    latest_start_at_s: float = inf
+    hold_timer_at_s: float = inf
+    key: Key | None = None
+    state: RequestState = RequestState.HELD
+    attempts: int = 0
+    tried: frozenset[str] = frozenset()
+    attempt: AttemptRecord | None = None
+    dispatch: Dispatch | None = None
+    dispatched_at_s: float | None = None
+    first_token_at_s: float | None = None
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    transmit_j: float = 0.0
+    infer_j: float = 0.0
+    energy_method: EnergyMethod = EnergyMethod.DECLARED
+    cancel_cause: CancelCause | None = None
 
-    def __init__(self, *, request: Request, service: Service, number: int, now_s: float) -> None:
-        self.request = request
-        self.service = service
-        self.number = number
-        self.arrived_at_s = now_s
-        total_s = request.requirement.total_s
-        self.deadline_at_s = inf if total_s is None else now_s + total_s
-        self.latest_start_at_s = inf
-        self.hold_timer_at_s = inf
-        self.key: Key | None = None
-        self.group: Group = (service.name, request.model, request.allowed_servers)
-        self.state = RequestState.HELD
-        self.attempts = 0
-        self.tried: frozenset[str] = frozenset()
-        self.attempt: AttemptRecord | None = None
-        self.dispatch: Dispatch | None = None
-        self.dispatched_at_s: float | None = None
-        self.first_token_at_s: float | None = None
-        self.prompt_tokens = 0
-        self.output_tokens = 0
-        self.transmit_j = 0.0
-        self.infer_j = 0.0
-        self.energy_method = EnergyMethod.DECLARED
-        self.cancel_cause: CancelCause | None = None
+
+def arrived(request: Request, service: Service, number: int, now_s: float) -> RequestRecord:
+    """Begin the record of a request."""
+    total_s = request.requirement.total_s
+    return RequestRecord(
+        request=request,
+        service=service,
+        number=number,
+        arrived_at_s=now_s,
+        deadline_at_s=inf if total_s is None else now_s + total_s,
+        group=(service.name, request.model, request.allowed_servers),
+    )
+
+
+def attempted(
+    dispatch: Dispatch, owner: RequestRecord, server: ServerState, basis: Basis | None, now_s: float
+) -> AttemptRecord:
+    """Begin the record of an attempt, before anything is reserved for it."""
+    batch, slots, reservation = server.batch, server.slots, dispatch.reservation
+    return AttemptRecord(
+        dispatch.attempt_id,
+        owner,
+        server,
+        reservation,
+        basis,
+        now_s,
+        batch >= slots,
+        1.0 - (batch + 1) / slots,
+        1.0 - (server.bytes_per_s + reservation.bytes_per_s) / server.bytes_per_s_limit,
+        basis.live_tokens if basis is not None else 0.0,
+        basis.prefill_s if basis is not None and owner.request.stream else 0.0,
+    )

@@ -28,9 +28,9 @@ from perllm.scheduling.learned import Learned
 from perllm.scheduling.life import AttemptEvent, RequestEvent, RequestState, after_attempt, after_request
 from perllm.scheduling.lives import Lives
 from perllm.scheduling.policy import Policy
-from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.records import arrived
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.scheduling.teaching import teach
+from perllm.scheduling.teaching import lesson_of, teach
 from perllm.scheduling.view import View
 
 # How often a stream's tokens are worth telling to a policy that watches.
@@ -53,6 +53,8 @@ class Scheduler:
         self._view = View(servers=servers, services=services, policy=policy, settings=self._settings, rng=rng)
         self._lives = Lives(self._view, self._settings)
         self._submitted = 0
+        # Told to nobody, a lesson need not be written: for every attempt that would be its dozen figures.
+        self._learns = type(policy).learn is not Policy.learn
 
     # ---- events -------------------------------------------------------------------------------------------------
 
@@ -62,7 +64,7 @@ class Scheduler:
             raise InvariantError(f"request {request.request_id} was submitted twice")
         service = self._view.service(request.service)
         self._submitted += 1
-        record = RequestRecord(request=request, service=service, number=self._submitted, now_s=now_s)
+        record = arrived(request, service, self._submitted, now_s)
         self._lives.requests[request.request_id] = record
         self._lives.timers.set(now_s + service.timeout_s, request.request_id)
         if service.when_late is WhenLate.CANCEL and record.deadline_at_s < inf:
@@ -92,13 +94,17 @@ class Scheduler:
         if attempt is None:
             raise InvariantError(f"attempt {attempt_id} is not open: closed twice, or never dispatched")
         attempt.state = after_attempt(attempt.state, AttemptEvent.CLOSE)
-        attempt.server.has_read(attempt.unread_s)
-        attempt.server.release(attempt.reservation, attempt.live_tokens)
-        self._view.policy.learn(teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s))
-        self._lives.note_health(attempt, ending, now_s)
+        server, lives = attempt.server, self._lives
+        server.has_read(attempt.unread_s)
+        server.release(attempt.reservation, attempt.live_tokens)
+        energy_ratio = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s)
+        if self._learns:
+            self._view.policy.learn(lesson_of(attempt, ending, energy_ratio, now_s))
+        lives.note_health(attempt, ending, now_s)
         actions: list[Action] = []
-        self._lives.settle(attempt, ending, now_s, actions)
-        self._lives.pump(now_s, actions)
+        lives.settle(attempt, ending, now_s, actions)
+        if lives.held.keys:
+            lives.pump(now_s, actions)
         return actions
 
     def cancel(self, request_id: str, now_s: float) -> Actions:
@@ -146,7 +152,7 @@ class Scheduler:
     @property
     def wake_at_s(self) -> float | None:
         """The next instant at which `wake` is wanted."""
-        return self._lives.timers.next_at_s()
+        return self._lives.timers.next_at_s
 
     @property
     def report_every_s(self) -> float:

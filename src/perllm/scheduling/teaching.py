@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import exp, inf, log
 
+from msgspec import structs
+
 from perllm.domain.attempt import Ending, EndingKind, Usage
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.lengths import Lengths
@@ -25,22 +27,30 @@ def evidence_of(attempt: AttemptRecord, ending: Ending, now_s: float) -> Evident
     return Evident.NOT
 
 
-def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> Lesson:
-    """Teach server and service from an ending and return the policy's lesson.
+def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> float | None:
+    """Teach server and service from an ending; return the ratio of joules charged to joules predicted, where known.
 
     Where nothing was predicted nothing can be corrected: all that is learned is how many tokens prompts have.
     """
-    evident = evidence_of(attempt, ending, now_s)
-    basis, energy_ratio = attempt.basis, None
+    basis = attempt.basis
     if basis is None:
-        _teach_prompt(attempt, ending, lengths, now_s)
-    elif evident is Evident.FULLY:
-        energy_ratio = _teach_fully(attempt, basis, ending, lengths, now_s)
-    elif evident is Evident.AT_LEAST:
+        if ending.usage is not None:
+            lengths.learn_prompt(ending.usage.prompt_tokens, attempt.owner.request.prompt_bytes, now_s)
+        return None
+    evident = evidence_of(attempt, ending, now_s)
+    if evident is Evident.FULLY:
+        return _teach_fully(attempt, basis, ending, lengths, now_s)
+    if evident is Evident.AT_LEAST:
         if ending.output_tokens:
             lengths.learn_output(ending.output_tokens, ending.output_tokens, now_s)
         _teach_lateness(attempt, basis, ending.output_tokens, lengths, now_s)
         attempt.server.learned()
+    return None
+
+
+def lesson_of(attempt: AttemptRecord, ending: Ending, energy_ratio: float | None, now_s: float) -> Lesson:
+    """Return what an ending says to the policy."""
+    evident = evidence_of(attempt, ending, now_s)
     return Lesson(
         service=attempt.owner.service.name,
         server_id=attempt.server.server_id,
@@ -55,6 +65,9 @@ def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float
         free_slots_fraction=attempt.free_slots_fraction,
         free_bandwidth_fraction=attempt.free_bandwidth_fraction,
         at_s=now_s,
+        model=attempt.owner.request.model,
+        output_tokens=ending.usage.output_tokens if ending.usage is not None else ending.output_tokens,
+        first_token_s=None if attempt.first_token_at_s is None else attempt.first_token_at_s - attempt.dispatched_at_s,
     )
 
 
@@ -74,12 +87,7 @@ def _as_read(basis: Basis, usage: Usage | None) -> Basis:
     if usage is None or not usage.cached_tokens or usage.prompt_tokens <= 0:
         return basis
     spared_s = basis.prefill_s * min(usage.cached_tokens / usage.prompt_tokens, 1.0)
-    return basis._replace(first_token_s=max(basis.first_token_s - spared_s, basis.token_s))
-
-
-def _teach_prompt(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> None:
-    if ending.usage is not None:
-        lengths.learn_prompt(ending.usage.prompt_tokens, attempt.owner.request.prompt_bytes, now_s)
+    return structs.replace(basis, first_token_s=max(basis.first_token_s - spared_s, basis.token_s))
 
 
 def _teach_lengths(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> int:

@@ -27,7 +27,10 @@ MOST_GROUPS = 4096
 class View:
     """Servers, services and what was learned of them."""
 
-    __slots__ = ("_chooser", "_departed", "_lengths", "_reach", "_rng", "_services", "_settings", "policy", "states")
+    __slots__ = (
+        "_chooser", "_departed", "_lengths", "_reach", "_rng", "_services", "_settings", "_states_by_id", "policy",
+        "states",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class View:
         self._departed: list[ServerState] = []
         self._settings = settings
         self._rng = rng
+        policy.draw_from(rng.spawn(1)[0])
         self._lengths: dict[str, Lengths] = {}
         self.configure(servers, services)
 
@@ -52,6 +56,7 @@ class View:
         self.states = [self._state(server, known.pop(server.server_id, None)) for server in servers]
         # Who left with attempts open may come back before they are closed.
         self._departed = [state for state in known.values() if state.batch]
+        self._states_by_id = {state.server_id: state for state in self.states}
         self._services = {service.name: service for service in services}
         for service in services:
             self._lengths.setdefault(service.name, Lengths(service, self._settings))
@@ -77,7 +82,7 @@ class View:
 
     def server(self, server_id: str) -> ServerState | None:
         """Return a server's state, None once it has left the fleet."""
-        return next((state for state in self.states if state.server_id == server_id), None)
+        return self._states_by_id.get(server_id)
 
     def lengths(self, service: str) -> Lengths:
         """Return what is known of a service's prompts and answers."""

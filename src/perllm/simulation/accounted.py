@@ -7,13 +7,14 @@ from perllm.domain.action import Actions
 from perllm.domain.attempt import Ending, Progress
 from perllm.domain.entry import Entry
 from perllm.domain.request import Request
+from perllm.domain.telemetry import Fact
 from perllm.journal.recording import Port, Recording
 
 
 class Accounted(Recording):
     """Passes events on and lets the ledger count what it would read from their entries.
 
-    Of what happens to every request no entry is made. The ledger knows the fleet as it really is, so it is not told
+    No entry is made, except of what seldom happens. The ledger knows the fleet as it really is, so it is not told
     what is believed of it.
     """
 
@@ -41,6 +42,19 @@ class Accounted(Recording):
         """Pass on and count the end of an attempt."""
         actions = self._port.close(attempt_id, ending, now_s)
         self._ledger.closed(attempt_id, ending, now_s)
+        self._ledger.acted(actions, now_s)
+        return actions
+
+    def observe(self, fact: Fact, now_s: float) -> Actions:
+        """Pass on a fact and count what was done about it."""
+        actions = self._port.observe(fact, now_s)
+        if actions:
+            self._ledger.acted(actions, now_s)
+        return actions
+
+    def wake(self, now_s: float) -> Actions:
+        """Pass on that a timer fired and count what was done then."""
+        actions = self._port.wake(now_s)
         self._ledger.acted(actions, now_s)
         return actions
 

@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from perllm.domain.attempt import Ending, Progress
 
 
-class Report(NamedTuple):
+class Report(Struct, frozen=True, gc=False):
     """What becomes known of an attempt at the scheduler's side of the link, and when."""
 
     at_s: float
@@ -67,6 +69,8 @@ class Agenda:
 
     def settle(self, now_s: float) -> None:
         """Let happen what happens by now; what becomes known is kept for the next advance."""
+        if not self._heap or self._heap[0][0] > now_s:
+            return
         known: deque[Report] = deque()
         while (report := self.advance(now_s)) is not None:
             known.append(report)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 from math import inf
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from perllm.costs.attribution import OccupancyMeter
 from perllm.costs.energy import decode_w, mixed_w, prefill_w
@@ -14,7 +15,7 @@ from perllm.domain.server import Server
 from perllm.simulation.sequence import Sequence
 
 
-class Portion(NamedTuple):
+class Portion(Struct, frozen=True, gc=False):
     """What a step reads beside writing: tokens, pairs to attend to, and the readers' noise factors."""
 
     tokens: float
@@ -165,6 +166,7 @@ class Batch:
     def _leave(self, sequence: Sequence, made: int, at_s: float) -> Sequence:
         """Settle a member's account; `made` steps of the present run are not in the batch's count yet."""
         sequence.written = self._steps + made - sequence.steps_before
+        sequence.context_tokens = sequence.job.truth.prompt_tokens + sequence.written
         sequence.infer_j += self.meter.leave(at_s, sequence.level_j)
         self.context_tokens -= sequence.context_tokens - made
         self.size -= 1

@@ -200,9 +200,12 @@ class Engine:
 
     def _sequence(self, attempt_id: str, job: Job) -> Sequence:
         """Make the record of an attempt. An answer ends where the context does, which may leave no room for one."""
-        self._number += 1
-        room_tokens = self._context_tokens - job.truth.prompt_tokens
-        return Sequence(attempt_id, self._number, job, max(min(job.truth.output_tokens, room_tokens), 0))
+        self._number = number = self._number + 1
+        prompt_tokens, tokens = job.truth.prompt_tokens, job.truth.output_tokens
+        room_tokens = self._context_tokens - prompt_tokens
+        if tokens > room_tokens:
+            tokens = room_tokens if room_tokens > 0 else 0
+        return Sequence(attempt_id, number, job, tokens, prompt_tokens, prompt_tokens)
 
     def _follow(self) -> None:
         """Note the end of what the engine does now."""

@@ -17,6 +17,9 @@ from perllm.simulation.sequence import Place, Sequence
 
 Pace = Callable[[float], float]
 
+# More tokens than any prompt has.
+_ENDLESS = 1 << 62
+
 
 def steady(at_s: float) -> float:
     """Return the pace of a machine that nothing slows down."""
@@ -32,19 +35,24 @@ class Processor:
     """
 
     __slots__ = (
-        "_batch", "_chunked", "_pace", "_portions", "_prefixes", "_readers", "_reading_w", "_repose", "_server",
-        "_since_s", "_waiting", "_watts", "_writing_w", "reading_j", "turn_at_s",
+        "_batch", "_chunked", "_kv_tokens", "_pace", "_portion_tokens", "_prefixes", "_readers", "_reading_tokens",
+        "_reading_w", "_repose", "_server", "_since_s", "_slots", "_waiting", "_watts", "_writing_w", "reading_j",
+        "turn_at_s",
     )  # fmt: skip
 
     def __init__(self, server: Server, repose: Repose, pace: Pace = steady) -> None:
         self._server = server
+        self._slots = server.slots
+        self._kv_tokens = server.kv_tokens
         self._pace = pace
         self._chunked = server.batching is Batching.CHUNKED
         self._reading_w = prefill_w(server.power)
         self._writing_w = decode_w(server.power, 1, server.slots)
         self._waiting: deque[Sequence] = deque()
         self._readers: list[Sequence] = []
-        self._portions: list[int] = []
+        # Of the cache, by all readers once they have read; and by the step under way.
+        self._reading_tokens = 0
+        self._portion_tokens = 0
         self._batch = Batch(server)
         self._prefixes = PrefixCache() if server.caches_prefixes else None
         self._repose = repose
@@ -84,7 +92,8 @@ class Processor:
                 self.turn_at_s = at_s + wake_s
             else:
                 self._proceed(at_s)
-        elif not self._readers and self._batch.size and self._fits(sequence):
+        elif len(self._waiting) == 1 and not self._readers and self._batch.size and self._fits(sequence):
+            # Behind others it waits for what they wait for.
             self.interrupt(at_s)
 
     def interrupt(self, at_s: float) -> None:
@@ -113,10 +122,7 @@ class Processor:
         """Drop a sequence at once, wherever it is."""
         match sequence.place:
             case Place.WAITING:
-                self._waiting.remove(sequence)
-                # Who stood behind it may fit where it did not.
-                if self._waiting and not self._readers:
-                    self.interrupt(at_s)
+                self._drop_waiting(sequence, at_s)
             case Place.READING:
                 self._drop_reader(sequence, at_s)
             case Place.WRITING:
@@ -129,7 +135,7 @@ class Processor:
         self._break_off_reading(at_s)
         dropped = [*self._batch.clear(at_s), *self._waiting, *self._readers]
         self._waiting.clear()
-        self._readers = []
+        self._readers, self._reading_tokens = [], 0
         self._forget()
         self.turn_at_s = inf
         self._repose.fall(at_s)
@@ -145,7 +151,7 @@ class Processor:
         if self._waiting:
             self._admit()
         if self._chunked or not self._readers:
-            room_tokens = self._room()
+            room_tokens = self._kv_tokens - self._batch.context_tokens - self._reading_tokens
             if room_tokens < self._batch.size:
                 room_tokens = self._make_room(at_s)
         if self._readers:
@@ -170,18 +176,18 @@ class Processor:
                     sequence.cached_tokens = sequence.known
             sequence.place = Place.READING
             self._readers.append(sequence)
+            self._reading_tokens += sequence.context_tokens
 
     def _fits(self, sequence: Sequence) -> bool:
         """Whether a slot and cache are free for one more, and room in the step where prompts are read whole."""
-        server, readers = self._server, self._readers
-        taken = self._batch.context_tokens + sequence.context_tokens
-        if not readers:
-            return self._batch.size < server.slots and taken < server.kv_tokens
-        if self._batch.size + len(readers) >= server.slots:
+        batch, readers = self._batch, self._readers
+        if batch.size + len(readers) >= self._slots:
             return False
-        if taken + sum(reader.context_tokens for reader in readers) >= server.kv_tokens:
+        if batch.context_tokens + self._reading_tokens + sequence.context_tokens >= self._kv_tokens:
             return False
-        return self._chunked or self._unread(sequence) + sum(reader.to_read for reader in readers) <= server.step_tokens
+        if self._chunked or not readers:
+            return True
+        return self._unread(sequence) + sum(reader.to_read for reader in readers) <= self._server.step_tokens
 
     def _unread(self, sequence: Sequence) -> int:
         """Count what must be read of a prompt that waits."""
@@ -193,35 +199,27 @@ class Processor:
     def _read(self, at_s: float) -> None:
         """Begin the next step that reads."""
         if self._chunked:
-            self._portions = self._chunks()
-            self._watts = self._batch.write_beside(at_s, self._pace(at_s), self._portion())
+            portion = self._cut_off(max(self._server.step_tokens - self._batch.size, 1))
+            self._watts = self._batch.write_beside(at_s, self._pace(at_s), portion)
             self.turn_at_s = self._batch.turn_at_s
         else:
-            self._portions = [reader.to_read for reader in self._readers]
-            self._watts = self._read_apart(at_s, self._portion())
+            self._watts = self._read_apart(at_s, self._cut_off(_ENDLESS))
         self._since_s = at_s
 
-    def _chunks(self) -> list[int]:
-        """Cut off what the next step reads of each prompt."""
-        room = max(self._server.step_tokens - self._batch.size, 1)
-        if len(self._readers) == 1:
-            return [min(self._readers[0].to_read, room)]
-        chunks = []
+    def _cut_off(self, room: int) -> Portion:
+        """Cut off what the next step reads of each prompt, and add it up."""
+        tokens, pairs, factors, count = 0, 0.0, 0.0, 0
         for reader in self._readers:
-            if room == 0:
-                break
-            chunks.append(min(reader.to_read, room))
-            room -= chunks[-1]
-        return chunks
-
-    def _portion(self) -> Portion:
-        """Add up what the step reads."""
-        tokens, pairs, factors = 0, 0.0, 0.0
-        for reader, portion in zip(self._readers, self._portions, strict=False):
-            tokens += portion
-            pairs += attention_pairs(portion, reader.known)
-            factors += reader.job.truth.service_factor
-        return Portion(tokens, pairs, factors, len(self._portions))
+            portion = reader.to_read if reader.to_read < room else room
+            reader.portion = portion
+            if portion:
+                room -= portion
+                tokens += portion
+                pairs += attention_pairs(portion, reader.known)
+                factors += reader.job.truth.service_factor
+                count += 1
+        self._portion_tokens = tokens
+        return Portion(tokens, pairs, factors, count)
 
     def _read_apart(self, at_s: float, portion: Portion) -> float:
         """Begin a step that only reads; return the watts it draws."""
@@ -234,24 +232,28 @@ class Processor:
     def _end_reading(self, at_s: float) -> list[Sequence]:
         """Take account of what was read; return the prompts that are read, each with its first token."""
         self._charge(at_s)
-        for reader, portion in zip(self._readers, self._portions, strict=False):
-            reader.to_read -= portion
-            reader.known += portion
-        read = [reader for reader in self._readers if reader.to_read == 0]
-        self._readers = [reader for reader in self._readers if reader.to_read]
-        for reader in read:
+        read, unread = [], []
+        for reader in self._readers:
+            reader.to_read -= reader.portion
+            reader.known += reader.portion
+            if reader.to_read:
+                unread.append(reader)
+                continue
+            read.append(reader)
+            self._reading_tokens -= reader.context_tokens
             reader.written += 1
+            reader.context_tokens += 1
             if self._prefixes is not None:
-                self._prefixes.keep(reader.job.truth.blocks, self._server.kv_tokens - self._batch.context_tokens)
+                self._prefixes.keep(reader.job.truth.blocks, self._kv_tokens - self._batch.context_tokens)
+        self._readers = unread
         return read
 
     def _charge(self, at_s: float) -> None:
         """Charge the readers, each by what is read of it."""
         joules = self._watts * (at_s - self._since_s)
         self.reading_j += joules
-        tokens = sum(self._portions)
-        for reader, portion in zip(self._readers, self._portions, strict=False):
-            reader.infer_j += joules * portion / tokens
+        for reader in self._readers:
+            reader.infer_j += joules * reader.portion / self._portion_tokens
 
     def _break_off_reading(self, at_s: float) -> None:
         """Stop the step under way if it reads: it must be made again."""
@@ -260,14 +262,22 @@ class Processor:
             if self._batch.turn_at_s < inf:
                 self._batch.stop(at_s)
 
+    def _drop_waiting(self, sequence: Sequence, at_s: float) -> None:
+        waiting = self._waiting
+        was_next = waiting[0] is sequence
+        waiting.remove(sequence)
+        # Who stood behind it may fit where it did not.
+        if was_next and waiting and not self._readers and self._fits(waiting[0]):
+            self.interrupt(at_s)
+
     def _drop_reader(self, sequence: Sequence, at_s: float) -> None:
-        if sequence in self._readers[len(self._portions) :]:
-            # The step under way reads nothing of it.
-            self._readers.remove(sequence)
-            return
-        self._break_off_reading(at_s)
+        if sequence.portion:
+            self._break_off_reading(at_s)
         self._readers.remove(sequence)
-        self._proceed(at_s)
+        self._reading_tokens -= sequence.context_tokens
+        # Otherwise the step under way reads nothing of it and goes on.
+        if sequence.portion:
+            self._proceed(at_s)
 
     def _drop_writer(self, sequence: Sequence, at_s: float) -> None:
         reads_apart = bool(self._readers) and self._batch.turn_at_s == inf
@@ -280,20 +290,18 @@ class Processor:
             if self.turn_at_s == inf:
                 self._proceed(at_s)
 
-    def _room(self) -> int:
-        """Count the tokens that can still be written into the cache."""
-        reading = sum(reader.context_tokens for reader in self._readers)
-        return self._server.kv_tokens - self._batch.context_tokens - reading
-
     def _make_room(self, at_s: float) -> int:
         """Let the newest give way until everybody else's next token fits; return the room there is."""
         batch, readers = self._batch, self._readers
-        while (room_tokens := self._room()) < batch.size and batch.size + len(readers) > 1:
+        while True:
+            room_tokens = self._kv_tokens - batch.context_tokens - self._reading_tokens
+            if room_tokens >= batch.size or batch.size + len(readers) <= 1:
+                return room_tokens
             newest = max([*readers, batch.newest], key=lambda sequence: sequence.number)
             if newest in readers:
                 readers.remove(newest)
+                self._reading_tokens -= newest.context_tokens
             else:
                 batch.drop(newest, at_s)
             newest.give_way()
             self._waiting.appendleft(newest)
-        return room_tokens

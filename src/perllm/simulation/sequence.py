@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from msgspec import Struct
+
 from perllm.simulation.job import Job
 
 
@@ -18,42 +20,35 @@ class Place(Enum):
     CLOSED = auto()
 
 
-class Sequence:
+class Sequence(Struct, eq=False, gc=False):
     """One attempt.
 
     `number` orders the attempts of an engine by when they were sent. `to_read` tokens must still be read behind
     `known` ones that are in the cache, `written` have been written when it last stood still. `steps_before` is the
     batch's count of steps at which it would have written none, `level_j` its meter's level when it joined.
+    `context_tokens` is what it fills of the cache once everything is read, as of when it last stood still; the step
+    under way reads `portion` tokens of it.
     `sent_tokens` have left the engine, `seen_tokens` have come through the link.
     """
 
-    __slots__ = (
-        "attempt_id", "cached_tokens", "first_at_s", "infer_j", "job", "known", "level_j", "looks", "number",
-        "output_tokens", "place", "seen_tokens", "sent_tokens", "steps_before", "to_read", "written",
-    )  # fmt: skip
-
-    def __init__(self, attempt_id: str, number: int, job: Job, output_tokens: int) -> None:
-        self.attempt_id = attempt_id
-        self.number = number
-        self.job = job
-        self.output_tokens = output_tokens
-        self.place = Place.UPLOADING
-        self.infer_j = 0.0
-        self.level_j = 0.0
-        self.to_read = job.truth.prompt_tokens
-        self.known = 0
-        self.cached_tokens = 0
-        self.written = 0
-        self.steps_before = 0
-        self.first_at_s = 0.0
-        self.looks = 0
-        self.sent_tokens = 0
-        self.seen_tokens = 0
-
-    @property
-    def context_tokens(self) -> int:
-        """What it fills of the cache once everything is read, as of when it last stood still."""
-        return self.job.truth.prompt_tokens + self.written
+    attempt_id: str
+    number: int
+    job: Job
+    output_tokens: int
+    to_read: int
+    context_tokens: int
+    place: Place = Place.UPLOADING
+    infer_j: float = 0.0
+    level_j: float = 0.0
+    portion: int = 0
+    known: int = 0
+    cached_tokens: int = 0
+    written: int = 0
+    steps_before: int = 0
+    first_at_s: float = 0.0
+    looks: int = 0
+    sent_tokens: int = 0
+    seen_tokens: int = 0
 
     def give_way(self) -> None:
         """Lose its place in the cache and wait: prompt and answer so far must be read again."""

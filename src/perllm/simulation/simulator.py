@@ -17,7 +17,8 @@ from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.counts import Counts
 from perllm.errors import InvariantError
 from perllm.journal.recording import Port, Recording, Sink
-from perllm.scheduling.policies import make_policy
+from perllm.scheduling.policies import contender_of, make_policy
+from perllm.scheduling.policy import Policy
 from perllm.scheduling.scheduler import Scheduler
 from perllm.simulation.accounted import Accounted
 from perllm.simulation.garbage import seldom_collecting
@@ -53,8 +54,10 @@ def run(
     over. With a `clock`, the result's `timing` says how long decisions took; nothing else depends on it. Raises
     ConfigError for an unknown policy and InvariantError when a law is broken.
     """
+    contender = contender_of(scenario.policy)
+    scenario = replace(scenario, policy=str(contender), scheduler=contender.settings(scenario.scheduler))
     sinks, accounts = tuple(sinks), tuple(accounts)
-    scheduler = _scheduler(scenario, seed, clock, explain=bool(sinks))
+    scheduler = _scheduler(scenario, make_policy(contender), seed, clock, explain=bool(sinks))
     world = World(scenario.servers, scenario.world, seed, report_every_s=scheduler.report_every_s)
     ledger = Ledger(world.servers, 0.0, idle=scenario.world.idle, services=scenario.services, truthful=True)
     for account in accounts:
@@ -111,8 +114,9 @@ class Simulator:
         self._open: dict[str, Job] = {}
         self._over = 0
         self._probes = probes
+        self._probe_at_s = probes.next_at_s
         self._foresee()
-        self._progress = progress or (lambda over: None)
+        self._progress = progress
 
     def run(self) -> None:
         """Go on until every request is over. Raises InvariantError if some never would be."""
@@ -122,10 +126,10 @@ class Simulator:
             until_s = self._acts_at_s if wake_at_s is None or self._acts_at_s <= wake_at_s else wake_at_s
             report = advance(until_s)
             if report is not None:
-                self.now_s, attempt_id, event = report
+                self.now_s, event = report.at_s, report.event
                 if isinstance(event, Ending):
-                    self._perform(brain.close(attempt_id, event, self.now_s))
-                elif actions := brain.progress(attempt_id, event, self.now_s):
+                    self._perform(brain.close(report.attempt_id, event, self.now_s))
+                elif actions := brain.progress(report.attempt_id, event, self.now_s):
                     self._perform(actions)
             else:
                 self.now_s = until_s
@@ -138,7 +142,7 @@ class Simulator:
         and what arrives is decided last, knowing all that.
         """
         now_s = self.now_s
-        if now_s == self._probes.next_at_s:
+        if now_s == self._probe_at_s:
             self._probe(wake_at_s)
         elif self._leaving and now_s == self._leaving[0][0]:
             self._leave(heappop(self._leaving)[1])
@@ -150,14 +154,16 @@ class Simulator:
         self._foresee()
 
     def _foresee(self) -> None:
-        leaves_at_s = self._leaving[0][0] if self._leaving else inf
-        self._acts_at_s = min(self._probes.next_at_s, leaves_at_s, self._arrives_at_s)
+        at_s = self._arrives_at_s if self._arrives_at_s < self._probe_at_s else self._probe_at_s
+        self._acts_at_s = min(at_s, self._leaving[0][0]) if self._leaving else at_s
 
     def _probe(self, wake_at_s: float | None) -> None:
         if wake_at_s is None and not self._leaving and self._arriving is None and self._world.next_at_s == inf:
             raise InvariantError(f"{len(self._open)} requests wait for something that will never happen")
         for fact in self._probes.due(self.now_s):
-            self._perform(self.brain.observe(fact, self.now_s))
+            if actions := self.brain.observe(fact, self.now_s):
+                self._perform(actions)
+        self._probe_at_s = self._probes.next_at_s
 
     def _leave(self, request_id: str) -> None:
         if request_id in self._open:
@@ -184,7 +190,8 @@ class Simulator:
                 case Finish():
                     del self._open[action.outcome.request_id]
                     self._over += 1
-                    self._progress(self._over)
+                    if self._progress is not None:
+                        self._progress(self._over)
                 case Cancel():
                     cancels.append(action)
                 case SetPower():
@@ -201,11 +208,11 @@ class Simulator:
         return self.brain.close(cancel.attempt_id, ending, self.now_s)
 
 
-def _scheduler(scenario: Scenario, seed: int, clock: Clock | None, *, explain: bool) -> Scheduler:
+def _scheduler(scenario: Scenario, policy: Policy, seed: int, clock: Clock | None, *, explain: bool) -> Scheduler:
     parts: dict[str, Any] = {
         "servers": scenario.servers,
         "services": scenario.services,
-        "policy": make_policy(scenario.policy),
+        "policy": policy,
         # The seed's own generator, as in the gateway: a recorded run can be taken again from its journal.
         "rng": default_rng(seed),
         "settings": scenario.scheduler if explain else replace(scenario.scheduler, explain=False),

@@ -91,7 +91,7 @@ def test_a_malformed_trace_is_one_line_and_exit_status_2(tmp_path: Path) -> None
         (("--speed-up", 2), "error: --speed-up: there is no trace to speed up. Use --rate, or give --trace."),
         (("--trace", "a.csv", "--rate", 2), "error: --rate: a trace has a rate of its own. Use --speed-up."),
         (("--trace", "a.csv"), "error: a.csv: there is no such file. Check its name."),
-        (("--policy", "best"), "error: no policy is called 'best'"),
+        (("--policy", "best"), "error: there is no policy called 'best'"),
         (("--json", "missing/result.json"), "error: missing/result.json: --json: the folder does not exist"),
         (("--journal", "missing/journal"), "error: missing/journal: the journal cannot be opened"),
     ],

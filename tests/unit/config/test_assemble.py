@@ -22,6 +22,17 @@ def test_what_the_command_line_says_goes_before_the_file() -> None:
     assert file == overridden(file)
 
 
+@pytest.mark.parametrize("policy", ["round-robin+hold", "energy-greedy+push"])
+def test_a_policy_may_come_with_its_own_way_of_queueing(tmp_path: Path, policy: str) -> None:
+    path = tmp_path / "journal.sqlite"
+    file = gateway_file(journal={"path": str(path)}, scheduler={"policy": policy})
+
+    with assembled(file, parts_of(file), started_at="now"):
+        pass
+
+    assert policy == read(path)[0]["policy"]
+
+
 async def test_a_gateway_records_its_fleet_first(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     file = gateway_file(
@@ -62,5 +73,8 @@ def test_a_journal_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_policy_from_the_command_line_is_refused() -> None:
     file = overridden(gateway_file(journal="off"), policy="best")
 
-    with pytest.raises(ConfigError, match="no policy is called 'best'"), assembled(file, parts_of(file), started_at=""):
+    with (
+        pytest.raises(ConfigError, match="there is no policy called 'best'"),
+        assembled(file, parts_of(file), started_at=""),
+    ):
         pass

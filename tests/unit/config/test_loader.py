@@ -165,6 +165,14 @@ def test_a_wrong_value_elsewhere_is_refused(sections: dict[str, Any], expected: 
             "scheduler.policy: there is no policy called 'cs_ucb'. Did you mean cs-ucb?",
         ),
         (
+            {"scheduler": {"policy": "cs-ucb+wait"}},
+            "scheduler.policy: a policy cannot be used as '+wait'. Write cs-ucb+hold or cs-ucb+push.",
+        ),
+        (
+            {"scheduler": {"policy": "cs-ucb:speed=1"}},
+            "scheduler.policy: cs-ucb has no option called 'speed'. It has no options.",
+        ),
+        (
             {"models": {"m": {"engines": ["lama"]}}},
             "models.m.engines[0]: there is no model called 'lama'. Did you mean lla",
         ),

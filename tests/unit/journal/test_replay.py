@@ -45,6 +45,11 @@ def test_another_policy_decides_otherwise_and_the_first_difference_is_shown(tmp_
     assert EventKind.SUBMIT is result.first_mismatch.entry.kind
 
 
+def test_a_policy_is_replayed_with_the_way_of_queueing_that_its_text_names(tmp_path: Path) -> None:
+    assert 0 == verified(tmp_path / "held", some_entries(), policy="energy-greedy+hold").mismatches
+    assert verified(tmp_path / "pushed", some_entries(), policy="energy-greedy+push").mismatches > 0
+
+
 def test_another_seed_draws_ties_otherwise(tmp_path: Path) -> None:
     assert verified(tmp_path / "journal", some_entries(), seed=4).mismatches > 0
 
@@ -103,5 +108,5 @@ def test_a_header_that_does_not_say_how_to_replay_is_explained(
 
 
 def test_a_policy_nobody_knows_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no policy is called 'wishful'"):
+    with pytest.raises(ConfigError, match="there is no policy called 'wishful'"):
         verified(tmp_path / "journal", some_entries(), policy="wishful")

@@ -12,9 +12,9 @@ def test_the_earliest_living_timer_is_next() -> None:
     timers.set(2.0, "c")
     timers.clear("b")
 
-    assert 2.0 == timers.next_at_s()
+    assert 2.0 == timers.next_at_s
     assert ["c", "a"] == timers.due(3.0)
-    assert timers.next_at_s() is None
+    assert timers.next_at_s is None
 
 
 def test_what_is_not_yet_due_stays() -> None:
@@ -23,7 +23,7 @@ def test_what_is_not_yet_due_stays() -> None:
     timers.set(2.0, "a")
 
     assert ["a"] == timers.due(1.5)
-    assert 2.0 == timers.next_at_s()
+    assert 2.0 == timers.next_at_s
 
 
 def test_memory_stays_bounded_when_every_timer_is_cancelled() -> None:

@@ -146,8 +146,18 @@ def test_only_the_timing_depends_on_the_clock() -> None:
 
 
 def test_an_unknown_policy_is_the_users_mistake() -> None:
-    with pytest.raises(ConfigError, match="no policy is called 'best'"):
+    with pytest.raises(ConfigError, match="there is no policy called 'best'"):
         run(scenario(policy="best"), 1)
+
+
+def test_a_policy_that_pushes_holds_what_finds_no_room_once_it_is_told_to() -> None:
+    pushed, held = (
+        run(scenario(servers=(altered(SERVER, slots=1),), policy=f"least-outstanding{way}"), 1).result
+        for way in ("", "+hold")
+    )
+
+    assert ("least-outstanding+hold", True) == (held["policy"], held["settings"]["scheduler"]["hold"])
+    assert pushed["energy_j"] != held["energy_j"]
 
 
 class _Forgetful:

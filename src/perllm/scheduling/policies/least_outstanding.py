@@ -11,12 +11,21 @@ from perllm.scheduling.policy import Policy
 
 
 class LeastOutstanding(Policy):
-    """Fewest unfinished requests, as LiteLLM's least-busy and nginx's least_conn; blind to speed, time and joules."""
+    """Fewest unfinished requests, as LiteLLM's least-busy and nginx's least_conn; blind to speed, time and joules.
+
+    `per_slot`: fewest for each of its slots, as nginx's least_conn with weights.
+    """
 
     name: ClassVar[str] = "least-outstanding"
     holds: ClassVar[bool] = False
     minds_time: ClassVar[bool] = False
     blind: ClassVar[bool] = True
 
+    def __init__(self, *, per_slot: bool = False) -> None:
+        self._per_slot = per_slot
+
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
-        return [-float(candidates.outstanding[row]) for row in candidates.feasible]
+        outstanding = candidates.outstanding
+        if not self._per_slot:
+            return [-float(outstanding[row]) for row in candidates.feasible]
+        return [-outstanding[row] / candidates.servers[row].slots for row in candidates.feasible]

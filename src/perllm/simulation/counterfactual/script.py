@@ -21,7 +21,7 @@ from perllm.domain.service import Service
 from perllm.domain.telemetry import Fact
 from perllm.scheduling.learned import Learned
 from perllm.scheduling.outcomes import outcome_of
-from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.records import RequestRecord, arrived
 from perllm.simulation.counterfactual.past import Lived, Past, Tried
 
 _Step = Callable[[float], Actions]
@@ -51,7 +51,7 @@ class Script:
         """Plan all that was done for a request; do what was done at once."""
         lived = self._lived[request.request_id]
         service = self._services[request.service]
-        record = RequestRecord(request=request, service=service, number=len(self._records), now_s=now_s)
+        record = arrived(request, service, len(self._records), now_s)
         self._records[request.request_id] = record
         for tried in lived.tried:
             self._plan(tried.dispatched_at_s, partial(self._dispatch, record, tried))

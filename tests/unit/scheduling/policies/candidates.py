@@ -13,6 +13,7 @@ def candidates(
     *,
     total_s: list[float] | None = None,
     outstanding: list[int] | None = None,
+    slots: list[int] | None = None,
     feasible: list[int] | None = None,
 ) -> Candidates:
     """Return servers s0, s1, … with these joules, and what else sets a rule apart."""
@@ -26,5 +27,5 @@ def candidates(
         outstanding=outstanding or [0] * count,
         violations=[None] * count,
         feasible=list(range(count)) if feasible is None else feasible,
-        servers=[replace(EDGE, server_id=f"s{number}") for number in range(count)],
+        servers=[replace(EDGE, server_id=f"s{number}", slots=size) for number, size in enumerate(slots or [2] * count)],
     )
