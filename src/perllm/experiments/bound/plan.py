@@ -24,7 +24,7 @@ from perllm.experiments.bound.instance import Instance
 from perllm.journal.recording import Recording
 from perllm.scheduling.learned import Learned
 from perllm.scheduling.outcomes import outcome_of
-from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.records import RequestRecord, arrived
 from perllm.simulation.garbage import seldom_collecting
 from perllm.simulation.probes import Probes
 from perllm.simulation.simulator import Simulator, run
@@ -75,7 +75,7 @@ class Planned:
         """Send a request if its time has come, keep it until then, or refuse it."""
         self._submitted += 1
         service = self._services[request.service]
-        record = RequestRecord(request=request, service=service, number=self._submitted, now_s=now_s)
+        record = arrived(request, service, self._submitted, now_s)
         send = self._sends.get(request.request_id)
         if send is None:
             return self._finish(record, Fate.REFUSED, Refusal.CANNOT_MEET_REQUIREMENT, now_s)
