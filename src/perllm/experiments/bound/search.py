@@ -23,7 +23,7 @@ from perllm.experiments.bound.plan import Plan, Send
 _HOTTEST: Final = 0.5
 _COLDEST: Final = 0.005
 _NEIGHBOURS: Final = 16
-_MISSING: Final = 5.0
+_MISSING: Final = 20.0
 _JITTER_S: Final = 0.05
 _CHECK_EVERY: Final = 256
 
@@ -57,6 +57,7 @@ class Search:
         self._plan: dict[int, Send] = {}
         self._joules = self._in_time = 0.0
         self.best: Found | None = None
+        plan = plan or {row: Send(self._options[row][0].machine, self._arrivals[row]) for row in self._jobs}
         self._take(self._changes({row: send for row, send in plan.items() if row in self._options}))
         self._settle(plan)
         self._price_j = _MISSING * self._mean_j()
