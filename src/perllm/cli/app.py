@@ -33,7 +33,7 @@ COMMANDS: Final = (
     (
         "bound",
         "perllm.cli.bound:bound",
-        "Say how few joules any schedule needs that serves so many in time, and how far policies are from that.",
+        "Say how few joules any schedule needs that serves so many in time, and how few one can do with.",
     ),
     (
         "emulate",
