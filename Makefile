@@ -97,5 +97,5 @@ $(READY): pyproject.toml constraints.txt
 	  echo 'PerLLM needs Python 3.11 or newer; on Debian or Ubuntu: apt-get install python3 python3-venv' >&2; \
 	fi; \
 	exit 1
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[demo,dev,plots]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[bound,demo,dev,plots]'
 	@mv .venv/unfinished $@

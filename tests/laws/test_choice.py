@@ -88,7 +88,11 @@ def first_choice(contender: str, seed: int) -> str:
     return dispatch_of(brain.submit(request(), 0.0) or brain.wake(brain.wake_at_s or 0.0)).server_id
 
 
-@pytest.mark.parametrize("contender", CONTENDERS)
+# Networks tell alike servers apart by where they sit, or by what each has been started with.
+NETWORKS = {"agod", "rewardless-guidance"}
+
+
+@pytest.mark.parametrize("contender", [each for each in CONTENDERS if each not in NETWORKS])
 def test_among_servers_that_are_alike_the_generator_chooses(contender: str) -> None:
     chosen = [first_choice(contender, seed) for seed in range(20)]
 

@@ -43,6 +43,11 @@ COMMANDS: Final = (
     ("reproduce", "perllm.cli.reproduce:reproduce", "Run the paper's comparison and hold its claims against it."),
     ("ablate", "perllm.cli.ablate:ablate", "Switch off a policy's parts, and say of each whether it pays."),
     (
+        "bound",
+        "perllm.cli.bound:bound",
+        "Say how few joules any schedule needs that serves so many in time, and how few one can do with.",
+    ),
+    (
         "emulate",
         "perllm.cli.emulate:emulate",
         "Play an OpenAI-compatible engine with modelled timing, and with faults where asked for.",

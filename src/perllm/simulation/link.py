@@ -86,6 +86,13 @@ class Way:
             through_s = max(through_s, pipe.send(at_s, count_bytes * factor))
         return through_s + self._half_rtt_s * factor
 
+    def soonest_at_s(self, at_s: float, count_bytes: float, factor: float) -> float:
+        """Return when a request sent at `at_s` would have reached the server if nothing else were under way."""
+        through_s = self._up.soonest(at_s, count_bytes * factor)
+        for pipe in self._more_up:
+            through_s = max(through_s, pipe.soonest(at_s, count_bytes * factor))
+        return through_s + self._half_rtt_s * factor
+
     def returns_at_s(self, at_s: float, count_bytes: float, factor: float) -> float:
         """Return when a few bytes that leave the server at `at_s` have come back, past whatever is queued."""
         through_s = self._down.soonest(at_s, count_bytes * factor)

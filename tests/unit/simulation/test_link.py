@@ -105,3 +105,11 @@ def test_up_and_down_do_not_hinder_each_other() -> None:
     way = way_of(NO_DISTANCE)
 
     assert [1.0, 1.0] == [way.arrives_at_s(0.0, 1000, 1.0), way.drained_at_s(0.0, 0.0, 1000, 1000, 1.0)]
+
+
+def test_the_soonest_arrival_looks_past_what_is_queued_and_queues_nothing() -> None:
+    way = way_of(Link(rtt_s=0.2, up_bytes_per_s=SLOW, down_bytes_per_s=SLOW))
+    way.arrives_at_s(0.0, 1000, 1.0)
+
+    assert exactly(0.2 + 0.5 + 0.1) == way.soonest_at_s(0.2, 500, 1.0)
+    assert exactly(1.0 + 0.5 + 0.1) == way.arrives_at_s(0.2, 500, 1.0)

@@ -35,7 +35,7 @@ class Drawing(Policy):
 
     name: ClassVar[str] = "agod-in-training"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def __init__(self, actor: DiffusionActor, rng: np.random.Generator) -> None:
         self._actor = actor

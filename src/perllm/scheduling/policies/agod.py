@@ -33,7 +33,7 @@ class Agod(Policy):
 
     name: ClassVar[str] = "agod"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def __init__(self, *, weights: str = "pretrained") -> None:
         if weights not in WEIGHTS:

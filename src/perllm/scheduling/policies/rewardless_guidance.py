@@ -61,7 +61,7 @@ class RewardlessGuidance(Policy):
 
     name: ClassVar[str] = "rewardless-guidance"
     holds: ClassVar[bool] = False
-    minds_time: ClassVar[bool] = False
+    minds_time = False
 
     def __init__(self, *, energy: bool = False, gain_weight: float = 1.0, seed: int = 0) -> None:
         self._energy = energy
