@@ -38,45 +38,13 @@ class ServerState:
     """
 
     __slots__ = (
-        "_settings",
-        "attempt_s",
-        "batch",
-        "bytes_per_s",
-        "bytes_per_s_limit",
-        "context_tokens",
-        "cooling_until_s",
-        "decode_log",
-        "decode_ratio",
-        "energy_log",
-        "energy_ratio",
-        "exposure",
-        "failures_in_row",
-        "first_log",
-        "first_ratio",
-        "gathering",
-        "healthy",
-        "kv_tokens",
-        "kv_tokens_for_any",
-        "live_tokens",
-        "measured_at_s",
-        "missed_probes",
-        "outlook",
-        "pace",
-        "prefill_w",
-        "read_at_s",
-        "ready_in_s",
-        "request_kv_tokens",
-        "server",
-        "server_id",
-        "slots",
-        "standby",
-        "step",
-        "step_table",
-        "time_sd",
-        "total_log",
-        "unread_s",
-        "way_s",
-    )
+        "_settings", "alone", "attempt_s", "batch", "bytes_per_s", "bytes_per_s_limit", "context_tokens",
+        "cooling_until_s", "decode_log", "decode_ratio", "energy_log", "energy_ratio", "exposure", "failures_in_row",
+        "first_log", "first_ratio", "gathering", "healthy", "kv_tokens", "kv_tokens_for_any", "live_tokens",
+        "measured_at_s", "missed_probes", "outlook", "pace", "prefill_w", "read_at_s", "reads_first", "ready_in_s",
+        "request_kv_tokens", "server", "server_id", "slots", "standby", "step", "step_table", "time_sd", "total_log",
+        "unread_s", "way_s",
+    )  # fmt: skip
 
     def __init__(self, server: Server, settings: SchedulerSettings) -> None:
         self.outlook: Outlook | None = None
@@ -116,7 +84,7 @@ class ServerState:
             self._forget()
         self.server = server
         self.server_id = server.server_id
-        self.gathering.pays = server.batching is Batching.PREFILL_FIRST
+        self.reads_first = server.batching is Batching.PREFILL_FIRST
         self.slots = server.slots
         self.context_tokens = server.context_tokens
         self.bytes_per_s_limit = min(server.link.up_bytes_per_s, server.link.down_bytes_per_s)
@@ -124,6 +92,7 @@ class ServerState:
         self.kv_tokens_for_any = server.kv_tokens - self.request_kv_tokens
         self.step_table = StepTable(server)
         self.step: Step = self.step_table.joined(0, 0.0)
+        self.alone = self.step
         self.way_s = way_s(server)
         self.prefill_w = prefill_w(server.power)
         self.learned()
@@ -146,7 +115,7 @@ class ServerState:
     def look(self) -> Outlook:
         """Work out what one more request would take here; kept as `outlook` until something changes."""
         others = self.others
-        self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if others else 0.0)
+        self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if self.batch else 0.0)
         wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + self._queue_s()
         token_s, marginal_j = step.token_s * self.decode_ratio, step.marginal_j * self.energy_ratio
         self.outlook = outlook = (wait_s, token_s, marginal_j, self.read_at_s, *self.pace)
@@ -157,7 +126,7 @@ class ServerState:
         _, token_s, floor_s, overhead_s, serial, *_ = self.pace
         own_s = prompt_tokens * token_s
         reading_s = (own_s + serial * floor_s if own_s > floor_s else floor_s + serial * own_s) + overhead_s
-        if not self.gathering.pays:
+        if not self.reads_first:
             # Read in pieces beside writing: only what is more than a step anyway delays the others.
             reading_s = max(reading_s - self.step.token_s * self.first_ratio, 0.0)
         return reading_s + output_tokens * self.step.slower_s * self.decode_ratio
@@ -179,9 +148,25 @@ class ServerState:
         )
 
     @property
+    def alone_w(self) -> float:
+        """Watts above idle while one sequence writes alone."""
+        return self.alone.marginal_j / self.alone.token_s * self.energy_ratio
+
+    def gather(self, request_id: str, loss_per_s: float) -> None:
+        """Let a request wait for company on its way here."""
+        self.gathering.join(request_id, loss_per_s)
+        self.outlook = None
+
+    def let_go(self, request_id: str) -> None:
+        """Let it wait no more."""
+        self.gathering.leave(request_id)
+        self.outlook = None
+
+    @property
     def others(self) -> int:
-        """Sequences that one more request would share its steps with."""
-        return self.batch if self.batch < self.slots else self.slots - 1
+        """Sequences that one more request would share its steps with: those there, and those that are about to go."""
+        others = self.batch + len(self.gathering)
+        return others if others < self.slots else self.slots - 1
 
     def _queue_s(self) -> float:
         """Expected wait behind full slots in the engine's own queue."""

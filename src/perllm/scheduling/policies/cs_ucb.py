@@ -134,6 +134,11 @@ class CsUcb(Policy):
             for row, cost_j in zip(candidates.feasible, costs_j, strict=True)
         ]
 
+    def worth(self, service: str) -> float:
+        # A price below the first says that cheaper servers may be dared, not that all should wait longer.
+        price = self._prices.get(service)
+        return FIRST if price is None else max(price.value, FIRST)
+
     def chose(self, request: Request, server_id: str, now_s: float) -> None:
         self._decisions += 1
         arm = self._arm(request.service, server_id)
