@@ -404,7 +404,7 @@ def test_a_service_that_became_private_stays_at_the_edge_with_what_it_holds() ->
 
 
 def test_a_server_that_was_slow_once_is_tried_again() -> None:
-    brain = scheduler(policy="cs-ucb:company=false")
+    brain = scheduler(policy="cs-ucb:company=false:dial=false")
     for number in range(30):
         for action in brain.submit(request(f"slow-{number}"), float(number)):
             assert isinstance(action, Dispatch)
