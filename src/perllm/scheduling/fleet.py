@@ -38,7 +38,7 @@ class ServerState:
     """
 
     __slots__ = (
-        "_settings", "alone", "attempt_s", "batch", "bytes_per_s", "bytes_per_s_limit", "context_tokens",
+        "_settings", "_shared_w", "attempt_s", "batch", "bytes_per_s", "bytes_per_s_limit", "context_tokens",
         "cooling_until_s", "decode_log", "decode_ratio", "energy_log", "energy_ratio", "exposure", "failures_in_row",
         "first_log", "first_ratio", "gathering", "healthy", "kv_tokens", "kv_tokens_for_any", "live_tokens",
         "measured_at_s", "missed_probes", "outlook", "pace", "prefill_w", "read_at_s", "reads_first", "ready_in_s",
@@ -92,7 +92,7 @@ class ServerState:
         self.kv_tokens_for_any = server.kv_tokens - self.request_kv_tokens
         self.step_table = StepTable(server)
         self.step: Step = self.step_table.joined(0, 0.0)
-        self.alone = self.step
+        self._shared_w = self._sharing_w() if server.slots > 1 else 0.0
         self.way_s = way_s(server)
         self.prefill_w = prefill_w(server.power)
         self.learned()
@@ -147,10 +147,14 @@ class ServerState:
             and self.bytes_per_s < self.bytes_per_s_limit
         )
 
+    def _sharing_w(self) -> float:
+        alone, second = self.step_table.joined(0, 0.0), self.step_table.joined(1, 0.0)
+        return max(alone.marginal_j - second.marginal_j, 0.0) / alone.token_s if alone.token_s > 0.0 else 0.0
+
     @property
-    def alone_w(self) -> float:
-        """Watts above idle while one sequence writes alone."""
-        return self.alone.marginal_j / self.alone.token_s * self.energy_ratio
+    def shared_w(self) -> float:
+        """Watts above idle that two sequences save by writing together instead of one after the other."""
+        return self._shared_w * self.energy_ratio
 
     def gather(self, request_id: str, loss_per_s: float) -> None:
         """Let a request wait for company on its way here."""

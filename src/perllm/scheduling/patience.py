@@ -17,6 +17,8 @@ COMPANY_WAITS_S = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.6, 2.4, 3.2)
 MOST_GAPS = 5.0
 # An idle server is not kept waiting for less than this part of the request's joules: nobody likes to wait for nothing.
 WORTHWHILE = 0.02
+# Who has a requirement for its first token waits no longer than leaves so many deviations of that time.
+FIRST_TOKEN_Z = 2.0
 # The company that is waited for may not come, and those who have waited have nothing left for what comes next.
 CAUTION = 0.5
 
@@ -55,7 +57,8 @@ def company_s(case: Judgement, row: int, state: ServerState, worth: float) -> fl
 def _shared_start_s(case: Judgement, row: int, state: ServerState, price_j: float) -> float:
     """Return how long to wait before an idle server is put to work.
 
-    Who comes meanwhile shares all of the time that this request would otherwise have had the server for itself. With
+    Who comes meanwhile shares all of the time that this request would otherwise have had the server for itself; watts
+    are saved where two write in less than twice the time of one. With
     the next one expected in `gap_s`, at any time alike, waiting up to w saves watts * E[time until it comes, if it
     comes by then]. It costs chances: the wait, and that the other's prompt is read as well.
     """
@@ -69,7 +72,7 @@ def _shared_start_s(case: Judgement, row: int, state: ServerState, price_j: floa
         alone = exp(-wait_s / gap_s)
         later = put_off(need, wait_s + (1.0 - alone) * gathering.reading_s * state.first_ratio)
         lost_j = waiting * price_j * (sure - in_time_probability(later, state.time_sd, first_s, token_s))
-        saved_j = CAUTION * state.alone_w * ((1.0 - alone) * gap_s - wait_s * alone) - lost_j
+        saved_j = CAUTION * state.shared_w * ((1.0 - alone) * gap_s - wait_s * alone) - lost_j
         if saved_j > best_j:
             best_s, best_j = wait_s, saved_j
     return best_s
@@ -87,9 +90,12 @@ def _shared_reading_s(case: Judgement, row: int, state: ServerState, price_j: fl
     first_s, token_s = candidates.first_token_s[row], candidates.token_s[row]
     shared_s, shared_j = state.shared_reading(need.prompt_tokens)
     saved = CAUTION * (shared_s * state.exposure + shared_j / price_j) / gathering.gap_s
-    idle_w = state.alone_w * exp(-candidates.total_s[row] / gathering.gap_s)
+    idle_w = state.shared_w * exp(-candidates.total_s[row] / gathering.gap_s)
     bearable = saved - idle_w / price_j - gathering.loss_per_s(but=case.record.request.request_id)
-    left_s = MOST_GAPS * gathering.gap_s - (case.now_s - case.record.arrived_at_s)
+    left_s = min(
+        MOST_GAPS * gathering.gap_s - (case.now_s - case.record.arrived_at_s),
+        need.first_token_budget_s - first_s * exp(FIRST_TOKEN_Z * state.time_sd),
+    )
     longest_s = 0.0
     for wait_s in COMPANY_WAITS_S:
         if wait_s > left_s or lateness_per_s(need, state.time_sd, first_s, token_s, wait_s) > bearable:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from perllm.domain.action import Dispatch
 from perllm.domain.profile import Batching, SpeedProfile
 from perllm.domain.request import Requirement
+from perllm.domain.server import Server
 from perllm.scheduling.scheduler import Scheduler
 from tests.unit.scheduling.builders import EDGE, completed, dispatch_of, request, scheduler
 
@@ -70,9 +71,9 @@ def test_nobody_waits_where_company_saves_nothing_or_room_is_scarce(server: obje
     assert ["relaxed"] == sent(busy(server).submit(request("relaxed", requirement=RELAXED), 1.0))
 
 
-def steady(every_s: float, requests: int = 10) -> tuple[Scheduler, float]:
+def steady(every_s: float, requests: int = 10, server: Server = READER) -> tuple[Scheduler, float]:
     """Return an idle brain that has served a request now and then, and the instant at which the next one is due."""
-    brain = scheduler(READER)
+    brain = scheduler(server)
     for number in range(requests):
         at_s = every_s * number
         dispatch = dispatch_of(brain.submit(request(f"old{number}", requirement=RELAXED, hold_until_s=at_s), at_s))
@@ -109,3 +110,17 @@ def test_who_leaves_while_waiting_for_company_is_gone() -> None:
 
     assert 0 == brain.counts().held
     assert ["urgent"] == sent(brain.submit(request("urgent", requirement=Requirement()), 1.2))
+
+
+def test_an_idle_server_that_gains_nothing_by_company_is_not_kept_waiting() -> None:
+    """All arithmetic: two sequences take twice as long as one."""
+    speed = SpeedProfile(prefill_token_s=0.0004, decode_token_s=0.05)
+    brain, now_s = steady(4.0, server=replace(READER, speed=speed))
+
+    assert ["alone"] == sent(brain.submit(request("alone", requirement=RELAXED), now_s))
+
+
+def test_a_first_token_that_must_come_soon_does_not_wait_for_company() -> None:
+    soon = Requirement(total_s=60.0, first_token_s=0.5)
+
+    assert ["soon"] == sent(busy().submit(request("soon", requirement=soon, stream=True), 1.0))
