@@ -12,7 +12,7 @@ from perllm.domain.service import Service
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.learned import Evidence
-from perllm.scheduling.policy import Evident, Lesson, Policy
+from perllm.scheduling.policy import WORTH, Evident, Lesson, Policy
 from perllm.scheduling.price import FIRST, Price
 
 # Exploration weight, the paper's delta (its value is not published): declared watts are off by a fifth, not by factors,
@@ -136,9 +136,9 @@ class CsUcb(Policy):
         ]
 
     def worth(self, service: str) -> float:
-        # A price below the first says that cheaper servers may be dared, not that all should wait longer.
+        # A low price says that cheaper servers may be dared, not that all should wait longer.
         price = self._prices.get(service)
-        return FIRST if price is None else max(price.value, FIRST)
+        return WORTH if price is None else max(price.value, WORTH)
 
     def chose(self, request: Request, server_id: str, now_s: float) -> None:
         self._decisions += 1
