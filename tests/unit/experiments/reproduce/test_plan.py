@@ -33,7 +33,7 @@ def test_seeds_are_fresh(plan: Plan) -> None:
 def test_every_world_of_the_shipped_plan_can_be_read(plan: Plan) -> None:
     worlds = [world for study in plan.studies for world in study.worlds]
 
-    assert all(2_000 == scene_of(world).scenario.workload.requests for world in worlds)
+    assert all(1_000 == scene_of(world).scenario.workload.requests for world in worlds)
 
 
 def test_the_papers_eight_cells_are_all_there(plan: Plan) -> None:
