@@ -31,7 +31,7 @@ from perllm.scheduling.policy import Policy
 from perllm.scheduling.powering import Power
 from perllm.scheduling.records import arrived
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.scheduling.teaching import evidence_of, lesson_of, teach
+from perllm.scheduling.teaching import lesson_of, teach
 from perllm.scheduling.view import View
 
 # How often a stream's tokens are worth telling to a policy that watches.
@@ -113,7 +113,7 @@ class Scheduler:
         if self._learns:
             self._view.policy.learn(lesson_of(attempt, ending, energy_ratio, now_s))
         if self._power is not None:
-            self._power.learn(attempt, evidence_of(attempt, ending, now_s), now_s)
+            self._power.learn(attempt, ending, now_s)
         lives.note_health(attempt, ending, now_s)
         actions: list[Action] = []
         lives.settle(attempt, ending, now_s, actions)
