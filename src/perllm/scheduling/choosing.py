@@ -22,7 +22,7 @@ from perllm.scheduling.judging import Judge, Judgement
 from perllm.scheduling.need import Need
 from perllm.scheduling.patience import company_s, room_s
 from perllm.scheduling.policy import Policy
-from perllm.scheduling.predictor import harm_of, kv_tokens_of, lateness_per_s
+from perllm.scheduling.predictor import kv_tokens_of, lateness_per_s
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.settings import SchedulerSettings
@@ -84,8 +84,8 @@ class Chooser:
     """
 
     __slots__ = (
-        "_explains", "_gathers", "_judge", "_least_context_tokens", "_minds_time", "_policy", "_refuse_below", "_rng",
-        "_server_ids", "_servers", "_sleeps", "_states", "_unknown", "glances",
+        "_defers", "_explains", "_exposes", "_gathers", "_judge", "_least_context_tokens", "_minds_time", "_obeyed",
+        "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown", "glances",
     )  # fmt: skip
 
     def __init__(
@@ -96,12 +96,15 @@ class Chooser:
         rng: np.random.Generator,
     ) -> None:
         holds = policy.holds if settings.hold is None else settings.hold
-        self._sleeps = policy.sleeps if settings.power is None else settings.power
+        sleeps = policy.sleeps if settings.power is None else settings.power
+        self._obeyed = sleeps and any(state.standby or state.server.sleep is not None for state in states)
         self._gathers = policy.gathers if settings.hold is None else settings.hold
-        self.glances = policy.blind and not holds and not settings.explain and not self._sleeps
+        self.glances = policy.blind and not holds and not settings.explain and not sleeps
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
+        self._defers = type(policy).defers is not Policy.defers
+        self._exposes = policy.weighs_lateness or self._gathers
         self._minds_time = policy.minds_time or policy.weighs_lateness
         self._judge = Judge(states, holds=holds, minds_time=policy.minds_time, foresight=policy.foresight)
         self._servers = tuple(state.server for state in states)
@@ -114,7 +117,7 @@ class Chooser:
     def decide(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Verdict:
         """Judge every reachable server, then pick one, wait, or refuse."""
         case = self._judge.judge(record, need, reach, now_s)
-        if self._sleeps:
+        if self._obeyed:
             case = prefer_awake(case, self._states, reach.rows, record.service.attainment if self._minds_time else 0.0)
         feasible = case.candidates.feasible
         if self._policy.weighs_lateness:
@@ -133,13 +136,12 @@ class Chooser:
     def _weigh(self, case: Judgement) -> Verdict | None:
         """Let the policy choose among all who have room or will; None where it may choose nobody."""
         candidates, roomy = case.candidates, self._hopeful(case, case.roomy)
-        full = self._hopeful(case, case.full) if case.may_hold else ()
+        full = self._hopeful(case, case.full) if case.full and case.may_hold else ()
         if not roomy:
             return None
-        candidates.feasible = [*roomy, *full]
-        candidates.harm = harm_of(self._states, case.need, candidates.feasible)
+        candidates.feasible = [*roomy, *full] if full else list(roomy)
         scores = self._policy.score(case.record.request, candidates, case.now_s)
-        row = self._best(roomy, scores[: len(roomy)])
+        row = self._best(roomy, scores[: len(roomy)] if full else scores)
         if full and max(scores[len(roomy) :]) > max(scores[: len(roomy)]):
             patience_s = self._better_wait_s(case, candidates.in_time_probability[row])
             if patience_s > LEAST_PATIENCE_S:
@@ -203,9 +205,10 @@ class Chooser:
     def _go_when_ripe(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Verdict:
         record, now_s = case.record, case.now_s
         if case.may_hold:
-            until_s = self._policy.defers(record.request, case.candidates, row, record.arrived_at_s, now_s)
-            if until_s is not None:
-                return Wait(until_s, no_room=False)
+            if self._defers:
+                until_s = self._policy.defers(record.request, case.candidates, row, record.arrived_at_s, now_s)
+                if until_s is not None:
+                    return Wait(until_s, no_room=False)
             wait_s = company_s(case, row, self._states[row]) if self._gathers and not case.foreseen else 0.0
             if wait_s > LEAST_PATIENCE_S:
                 return Gather(row, wait_s, self._exposure(case, row))
@@ -216,8 +219,8 @@ class Chooser:
         return Go(row, choice, case.candidates.total_s[row], self._exposure(case, row), explanation)
 
     def _exposure(self, case: Judgement, row: int) -> float:
-        if case.foreseen:
-            # What is certain does not become a little less so.
+        if case.foreseen or not self._exposes:
+            # What is certain does not become a little less so, and of what nobody asks for nothing need be known.
             return 0.0
         first_token_s, token_s = case.candidates.first_token_s[row], case.candidates.token_s[row]
         return lateness_per_s(case.need, self._states[row].time_sd, first_token_s, token_s)

@@ -34,7 +34,8 @@ class ServerState:
     nobody reports, `live_tokens` what the open attempts are expected to have in the cache half-way through, and
     `exposure` sums up the chances of being in time that they lose with every second of delay. `ready_in_s` is how long
     it takes to begin, as the last probe told, until it shows that it has. `standby`: asleep, or to be sent to sleep
-    once it is empty. `outlook` and `step` are None or stale after a change; `look` renews both.
+    once it is empty. `outlook` is None and `step` and `roomy` (a slot, some of the link, and cache for the longest
+    request of all are free) are stale after a change; `look` renews them.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class ServerState:
         "read_at_s",
         "ready_in_s",
         "request_kv_tokens",
+        "roomy",
         "server",
         "server_id",
         "slots",
@@ -144,23 +146,31 @@ class ServerState:
         self.outlook = None
 
     def look(self) -> Outlook:
-        """Work out what one more request would take here; kept as `outlook` until something changes."""
+        """Work out what one more request would take here; kept as `outlook` until something changes.
+
+        Those being served here stand still while it is read, but for `hidden_s` of it where prompts are read in pieces
+        beside writing: only what is more than a step anyway delays them. Then every token takes `slower_s` longer.
+        """
         others = self.others
+        self.roomy = (
+            self.batch < self.slots
+            and self.kv_tokens <= self.kv_tokens_for_any
+            and self.bytes_per_s < self.bytes_per_s_limit
+        )
         self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if others else 0.0)
         wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + self._queue_s()
-        token_s, marginal_j = step.token_s * self.decode_ratio, step.marginal_j * self.energy_ratio
-        self.outlook = outlook = (wait_s, token_s, marginal_j, self.read_at_s, *self.pace)
+        decode_ratio = self.decode_ratio
+        self.outlook = outlook = (
+            wait_s,
+            step.token_s * decode_ratio,
+            step.marginal_j * self.energy_ratio,
+            self.read_at_s,
+            self.exposure,
+            0.0 if self.gathering.pays else step.token_s * self.first_ratio,
+            step.slower_s * decode_ratio,
+            *self.pace,
+        )
         return outlook
-
-    def delay_s(self, prompt_tokens: float, output_tokens: float) -> float:
-        """Return how much longer those being served here take if one more joins: it is read, then steps are longer."""
-        _, token_s, floor_s, overhead_s, serial, *_ = self.pace
-        own_s = prompt_tokens * token_s
-        reading_s = (own_s + serial * floor_s if own_s > floor_s else floor_s + serial * own_s) + overhead_s
-        if not self.gathering.pays:
-            # Read in pieces beside writing: only what is more than a step anyway delays the others.
-            reading_s = max(reading_s - self.step.token_s * self.first_ratio, 0.0)
-        return reading_s + output_tokens * self.step.slower_s * self.decode_ratio
 
     def shared_reading(self, prompt_tokens: float) -> tuple[float, float]:
         """Return the seconds and joules of a reading step that a second prompt in it would not cost again."""
@@ -168,15 +178,6 @@ class ServerState:
         own_s = prompt_tokens * token_s
         shared_s = overhead_s + (serial * floor_s if own_s > floor_s else floor_s - (1.0 - serial) * own_s)
         return shared_s, shared_s * reading_w
-
-    @property
-    def has_room_for_any(self) -> bool:
-        """Whether a slot, some of the link, and cache for the longest request of all are free."""
-        return (
-            self.batch < self.slots
-            and self.kv_tokens <= self.kv_tokens_for_any
-            and self.bytes_per_s < self.bytes_per_s_limit
-        )
 
     @property
     def others(self) -> int:

@@ -81,12 +81,18 @@ class Judge:
         probability, first_token_s = candidates.in_time_probability, candidates.first_token_s
         roomy: list[int] = []
         full: list[int] = []
+        feasible, prompt_tokens, tried, room = candidates.feasible, need.prompt_tokens, record.tried, self._room
         for row in reach.rows:
-            violation = self._violation(record, need, states[row], now_s)
+            state, violation = states[row], None
+            # One that is well at a glance keeps the standing constraints.
+            if tried or not state.healthy or now_s < state.cooling_until_s or prompt_tokens >= state.context_tokens:
+                violation = _violation(STANDING + room, record, need, state, now_s)
+            elif room and not state.roomy:
+                violation = _violation(room, record, need, state, now_s)
             if violation is None:
                 roomy.append(row)
                 if confidence <= 0.0 or probability[row] >= confidence:
-                    candidates.feasible.append(row)
+                    feasible.append(row)
                     # As `reach` has left it.
                     continue
                 violation = too_slow(need, first_token_s[row])
@@ -95,20 +101,13 @@ class Judge:
             violations[row] = violation
         return Judgement(record, need, candidates, roomy, full, now_s, self._foresight is not None)
 
-    def _violation(self, record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
-        """Return the first constraint that a server breaks; one that is well at a glance keeps the standing ones."""
-        rules = self._room
-        if (
-            record.tried
-            or not state.healthy
-            or now_s < state.cooling_until_s
-            or need.prompt_tokens >= state.context_tokens
-        ):
-            rules = STANDING + rules
-        elif state.has_room_for_any:
-            return None
-        for rule in rules:
-            violation = rule(record, need, state, now_s)
-            if violation is not None:
-                return violation
-        return None
+
+def _violation(
+    rules: Sequence[Passing], record: RequestRecord, need: Need, state: ServerState, now_s: float
+) -> Violation | None:
+    """Return the first constraint that a server breaks."""
+    for rule in rules:
+        violation = rule(record, need, state, now_s)
+        if violation is not None:
+            return violation
+    return None

@@ -6,6 +6,7 @@ Everything but the request's own size is folded in here, corrections included, s
                  + prefill_overhead_s
     first_s    = wait_s + payload_bytes * payload_byte_s + reading_s
     token_s, and joules: reading_s * reading_w, tokens * marginal_token_j, bytes * byte_j
+    harm       = exposure * (reading_s - hidden_s + tokens * slower_s)
 """
 
 from __future__ import annotations
@@ -66,9 +67,11 @@ class StepTable:
 Pace = tuple[float, float, float, float, float, float, float, float]
 
 # Coefficients of an estimate on one server in its present state: wait_s, token_s, marginal_token_j, read_at_s (when
-# prompts sent there will have been read of whose reading nothing is heard), then its pace.
-# A plain tuple, since all of one is unpacked for every estimate.
-Outlook = tuple[float, float, float, float, float, float, float, float, float, float, float, float]
+# prompts sent there will have been read of whose reading nothing is heard), exposure, hidden_s and slower_s (see
+# `ServerState.look`), then its pace. A plain tuple, since all of one is unpacked for every estimate.
+Outlook = tuple[
+    float, float, float, float, float, float, float, float, float, float, float, float, float, float, float
+]  # fmt: skip
 
 
 def way_s(server: Server) -> float:

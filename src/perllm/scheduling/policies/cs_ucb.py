@@ -109,30 +109,27 @@ class CsUcb(Policy):
         for row in candidates.feasible:
             arm = arms.get(servers[row].server_id, UNTRIED)
             costs_j.append(energy_j[row] * exp(arm.log_mean - arm.width * reach))
-        if not self.weighs_lateness:
-            return [-cost_j for cost_j in costs_j]
-        return self._with_lateness(request, candidates, costs_j)
+        return self._with_lateness(request, candidates, costs_j) if self.weighs_lateness else [-j for j in costs_j]
 
     def _with_lateness(self, request: Request, candidates: Candidates, costs_j: Sequence[float]) -> Sequence[float]:
         """Return minus the joules of each server and the price of the requests it would make late.
 
         Who will be late anyway should not be so for long: every requirement's length beyond it costs a usual request.
         """
-        if self._usual_j is None:
-            self._usual_j = min(costs_j)
+        usual_j = self._usual_j
+        if usual_j is None:
+            usual_j = self._usual_j = min(costs_j)
         price, limit_s = self._prices.get(request.service), request.requirement.total_s or inf
-        own_j = self._usual_j * (FIRST if price is None else price.value)
-        others_j = self._usual_j * self._price_of_others if self._harm else 0.0
+        own_j = usual_j * (FIRST if price is None else price.value)
+        others_j = usual_j * self._price_of_others if self._harm else 0.0
         probability, harm, total_s = candidates.in_time_probability, candidates.harm, candidates.total_s
-        return [
-            -(
-                cost_j
-                + own_j * (1.0 - probability[row])
-                + others_j * harm[row]
-                + (self._usual_j * (total_s[row] / limit_s - 1.0) if total_s[row] > limit_s else 0.0)
-            )
-            for row, cost_j in zip(candidates.feasible, costs_j, strict=True)
-        ]
+        scores = []
+        for row, cost_j in zip(candidates.feasible, costs_j, strict=True):
+            cost_j += own_j * (1.0 - probability[row]) + others_j * harm[row]
+            if total_s[row] > limit_s:
+                cost_j += usual_j * (total_s[row] / limit_s - 1.0)
+            scores.append(-cost_j)
+        return scores
 
     def chose(self, request: Request, server_id: str, now_s: float) -> None:
         self._decisions += 1
