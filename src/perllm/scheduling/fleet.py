@@ -35,53 +35,22 @@ class ServerState:
     `exposure` sums up the chances of being in time that they lose with every second of delay. `ready_in_s` is how long
     it takes to begin, as the last probe told, until it shows that it has. `standby`: asleep, or to be sent to sleep
     once it is empty. `outlook` is None and `step` and `roomy` (a slot, some of the link, and cache for the longest
-    request of all are free) are stale after a change; `look` renews them.
+    request of all are free) are stale after a change; `look` renews them. `changes` is where somebody wants to see
+    that there was one.
     """
 
     __slots__ = (
-        "_settings",
-        "attempt_s",
-        "batch",
-        "bytes_per_s",
-        "bytes_per_s_limit",
-        "context_tokens",
-        "cooling_until_s",
-        "decode_log",
-        "decode_ratio",
-        "energy_log",
-        "energy_ratio",
-        "exposure",
-        "failures_in_row",
-        "first_log",
-        "first_ratio",
-        "gathering",
-        "healthy",
-        "kv_tokens",
-        "kv_tokens_for_any",
-        "live_tokens",
-        "measured_at_s",
-        "missed_probes",
-        "outlook",
-        "pace",
-        "prefill_w",
-        "read_at_s",
-        "ready_in_s",
-        "request_kv_tokens",
-        "roomy",
-        "server",
-        "server_id",
-        "slots",
-        "standby",
-        "step",
-        "step_table",
-        "time_sd",
-        "total_log",
-        "unread_s",
-        "way_s",
-    )
+        "_settings", "attempt_s", "batch", "bytes_per_s", "bytes_per_s_limit", "changes", "context_tokens",
+        "cooling_until_s", "decode_log", "decode_ratio", "energy_log", "energy_ratio", "exposure", "failures_in_row",
+        "first_log", "first_ratio", "gathering", "healthy", "kv_tokens", "kv_tokens_for_any", "live_tokens",
+        "measured_at_s", "missed_probes", "outlook", "pace", "prefill_w", "read_at_s", "ready_in_s",
+        "request_kv_tokens", "roomy", "server", "server_id", "slots", "standby", "step", "step_table", "time_sd",
+        "total_log", "unread_s", "way_s",
+    )  # fmt: skip
 
     def __init__(self, server: Server, settings: SchedulerSettings) -> None:
         self.outlook: Outlook | None = None
+        self.changes: set[ServerState] | None = None
         self.batch = 0
         self.kv_tokens = 0
         self.bytes_per_s = 0.0
@@ -143,7 +112,13 @@ class ServerState:
         self.energy_ratio = exp(self.energy_log.mean)
         self.time_sd = hypot(self.total_log.sd, self.total_log.mean)
         self.pace = pace_of(self.server, self.first_ratio, self.energy_ratio, self.time_sd)
+        self.changed()
+
+    def changed(self) -> None:
+        """Note that what is known of this server is no longer what it was."""
         self.outlook = None
+        if self.changes is not None:
+            self.changes.add(self)
 
     def look(self) -> Outlook:
         """Work out what one more request would take here; kept as `outlook` until something changes.
@@ -199,23 +174,23 @@ class ServerState:
         self.kv_tokens += reservation.kv_tokens
         self.bytes_per_s += reservation.bytes_per_s
         self.unread_s += unread_s
-        self.outlook = None
+        self.changed()
 
     def will_read(self, reading_s: float, now_s: float) -> None:
         """Expect a prompt to be read behind those before it, where no first token will show that it has been."""
         self.read_at_s = max(self.read_at_s, now_s) + reading_s * self.first_ratio
-        self.outlook = None
+        self.changed()
 
     def has_read(self, unread_s: float) -> None:
         """Note that a prompt which was waiting has been read: the machine is awake."""
         if unread_s > 0.0 or self.ready_in_s > 0.0:
             self.ready_in_s = 0.0
             self.unread_s = self.unread_s - unread_s if self.unread_s > unread_s else 0.0
-            self.outlook = None
+            self.changed()
 
     def release(self, reservation: Reservation, live_tokens: float = 0.0, exposure: float = 0.0) -> None:
         """Give back what an attempt held."""
-        self.outlook = None
+        self.changed()
         self.batch -= 1
         self.live_tokens -= live_tokens
         self.exposure -= exposure
@@ -239,6 +214,7 @@ class ServerState:
         pause_s = settings.cooldown_s * 2.0 ** min(self.failures_in_row - 1, 30)
         rest_s = max(min(pause_s, settings.cooldown_limit_s), min(retry_after_s or 0.0, LONGEST_REST_S))
         self.cooling_until_s = max(self.cooling_until_s, now_s + rest_s)
+        self.changed()
 
     def probed(self, fact: Health) -> bool:
         """Take in a probe's answer; return whether it changed what is believed.
@@ -251,15 +227,17 @@ class ServerState:
         )
         changed = healthy is not self.healthy or fact.ready_in_s != self.ready_in_s
         self.healthy, self.measured_at_s = healthy, fact.measured_at_s
-        if fact.ready_in_s != self.ready_in_s:
-            self.ready_in_s = fact.ready_in_s
-            self.outlook = None
+        self.ready_in_s = fact.ready_in_s
+        if changed:
+            self.changed()
         return changed
 
     def succeeded(self) -> None:
         """Note a success: earlier failures are forgiven."""
         self.failures_in_row = 0
-        self.cooling_until_s = 0.0
+        if self.cooling_until_s > 0.0:
+            self.cooling_until_s = 0.0
+            self.changed()
 
     def snapshot(self) -> Mapping[str, Evidence]:
         """Return what was learned of this server."""

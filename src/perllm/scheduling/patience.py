@@ -29,7 +29,7 @@ def room_s(case: Judgement, states: Sequence[ServerState], confidence: float) ->
     longest_s = 0.0
     for row in case.full:
         if candidates.in_time_probability[row] >= confidence:
-            first_s, token_s = candidates.first_token_s[row], candidates.token_s[row]
+            first_s, token_s = float(candidates.first_token_s[row]), float(candidates.token_s[row])
             time_sd = 0.0 if case.foreseen else states[row].time_sd
             total_s = confident_total_s(need, z, time_sd, first_s, token_s)
             spare_s = min(need.budget_s - total_s, need.first_token_budget_s - first_s * exp(z * time_sd))
@@ -51,9 +51,9 @@ def company_s(case: Judgement, row: int, state: ServerState) -> float:
         # The next one would find no room, and this one's might be taken.
         return 0.0
     candidates = case.candidates
-    first_s, token_s = candidates.first_token_s[row], candidates.token_s[row]
+    first_s, token_s = float(candidates.first_token_s[row]), float(candidates.token_s[row])
     shared_s, shared_j = state.shared_reading(need.prompt_tokens)
-    saved = shared_s * state.exposure + shared_j / (WORTH * candidates.energy_j[row])
+    saved = shared_s * state.exposure + shared_j / (WORTH * float(candidates.energy_j[row]))
     bearable = CAUTION * saved / gathering.gap_s - gathering.loss_per_s(but=case.record.request.request_id)
     left_s = MOST_GAPS * gathering.gap_s - (case.now_s - case.record.arrived_at_s)
     longest_s = 0.0

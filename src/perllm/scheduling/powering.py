@@ -112,7 +112,7 @@ class Switch:
 
     def _ready_in(self, seconds: float) -> None:
         self.state.ready_in_s = seconds
-        self.state.outlook = None
+        self.state.changed()
 
 
 class Power:

@@ -20,7 +20,7 @@ from perllm.scheduling.records import Basis
 _SQRT_2 = sqrt(2.0)
 _SQRT_2PI = sqrt(2.0 * pi)
 # Above this probability the second way of being in time (the client's own limit) is not worth its logarithm.
-_AS_GOOD_AS_SURE = 0.999
+AS_GOOD_AS_SURE = 0.999
 # With twice the time to the first token left, its error no longer matters (its spread is about a quarter).
 SURE_FACTOR = 2.0
 
@@ -51,7 +51,7 @@ def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int],
         tokens_in_budget = (budget_s - first_s) / step_s + 1.0
         if usual and tokens_in_budget > 0.0:
             in_time = 0.5 * (1.0 + erf((log(tokens_in_budget) - log_mean) / sqrt(log_variance + sd * sd) / _SQRT_2))
-            if in_time < _AS_GOOD_AS_SURE and cut:
+            if in_time < AS_GOOD_AS_SURE and cut:
                 in_time += (1.0 - in_time) * _at_most(budget_s, first_s + (need.limit - 1.0) * step_s, sd)
             if budget_s < SURE_FACTOR * first_s:
                 in_time = min(in_time, _at_most(budget_s, first_s, sd))
@@ -81,7 +81,7 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
         return 0.0
     z = (log(tokens_in_budget) - need.log_mean) / sqrt(need.log_variance + time_sd * time_sd)
     short_enough = 0.5 * (1.0 + erf(z / _SQRT_2))
-    if short_enough < _AS_GOOD_AS_SURE and need.limit < inf:
+    if short_enough < AS_GOOD_AS_SURE and need.limit < inf:
         as_long_as_allowed = _at_most(budget_s, first_token_s + (need.limit - 1.0) * token_s, time_sd)
         # In time either way: there is time for all that the client wants, or the answer ends before that.
         short_enough += (1.0 - short_enough) * as_long_as_allowed

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import exp, inf, log, sqrt
-from typing import ClassVar
+from typing import ClassVar, cast
+
+import numpy as np
 
 from perllm.domain.action import Outcome
 from perllm.domain.request import Request
 from perllm.domain.service import Service
+from perllm.scheduling.arm_columns import ArmColumns
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.learned import Evidence
@@ -53,7 +56,6 @@ class Arm:
     def fade(self, now_s: float) -> None:
         """Forget as much as time has taken, so that a server that was dear once is tried again."""
         self.energy_log.fade(now_s)
-        self.changed()
 
     def changed(self) -> None:
         """Recompute the bound after a decision or a result."""
@@ -77,6 +79,7 @@ class CsUcb(Policy):
     """
 
     name: ClassVar[str] = "cs-ucb"
+    takes_arrays: ClassVar[bool] = True
 
     def __init__(
         self, *, dial: bool = True, harm: bool = True, bounds: bool = True, company: bool = True, power: bool = True
@@ -91,6 +94,7 @@ class CsUcb(Policy):
         self._price_of_others = FIRST
         self._usual_j: float | None = None
         self._arms: dict[str, dict[str, Arm]] = {}
+        self._wide: dict[str, ArmColumns] = {}
         self._decisions = 1
         self._fade_at_s = 0.0
 
@@ -105,6 +109,8 @@ class CsUcb(Policy):
         reach = self._delta * sqrt(log(self._decisions + 1.0))
         arms = self._arms.get(request.service, {})
         energy_j, servers = candidates.energy_j, candidates.servers
+        if isinstance(energy_j, np.ndarray):
+            return self._score_wide(request, candidates, arms, reach)
         costs_j = []
         for row in candidates.feasible:
             arm = arms.get(servers[row].server_id, UNTRIED)
@@ -131,18 +137,39 @@ class CsUcb(Policy):
             scores.append(-cost_j)
         return scores
 
+    def _score_wide(
+        self, request: Request, candidates: Candidates, arms: Mapping[str, Arm], reach: float
+    ) -> Sequence[float]:
+        """Do the same with arrays, for a large fleet."""
+        wide = self._wide.get(request.service)
+        if wide is None or wide.servers is not candidates.servers:
+            wide = self._wide[request.service] = ArmColumns(candidates.servers, UNTRIED)
+        wide.refresh(arms)
+        rows = np.asarray(candidates.feasible)
+        costs_j = np.asarray(candidates.energy_j) * np.exp(wide.log_mean - wide.width * reach)
+        if self.weighs_lateness:
+            if self._usual_j is None:
+                self._usual_j = float(costs_j[rows].min())
+            price, total_s = self._prices.get(request.service), np.asarray(candidates.total_s)
+            costs_j += self._usual_j * (FIRST if price is None else price.value) * (
+                1.0 - np.asarray(candidates.in_time_probability)
+            ) + (self._usual_j * self._price_of_others if self._harm else 0.0) * np.asarray(candidates.harm)
+            if request.requirement.total_s:
+                costs_j += self._usual_j * np.maximum(total_s / request.requirement.total_s - 1.0, 0.0)
+        return cast("Sequence[float]", -costs_j[rows])
+
     def chose(self, request: Request, server_id: str, now_s: float) -> None:
         self._decisions += 1
         arm = self._arm(request.service, server_id)
         arm.outstanding += 1
-        arm.changed()
+        self._changed(arm, request.service, server_id)
 
     def learn(self, lesson: Lesson) -> None:
         arm = self._arm(lesson.service, lesson.server_id)
         arm.outstanding -= 1
         if lesson.evident is _FULLY and lesson.energy_ratio is not None:
             arm.energy_log.learn(log(lesson.energy_ratio), lesson.at_s)
-        arm.changed()
+        self._changed(arm, lesson.service, lesson.server_id)
         if lesson.infer_j is not None and self._usual_j is not None and lesson.evident is _FULLY:
             self._usual_j += USUAL_WEIGHT * (lesson.infer_j + lesson.transmit_j - self._usual_j)
 
@@ -170,13 +197,19 @@ class CsUcb(Policy):
             for server_id, evidence in servers.items():
                 arm = self._arm(service, server_id)
                 arm.energy_log.absorb(evidence)
-                arm.changed()
+                self._changed(arm, service, server_id)
 
     def _fade(self, now_s: float) -> None:
         self._fade_at_s = now_s + FADE_EVERY_S
-        for servers in self._arms.values():
-            for arm in servers.values():
+        for service, arms in self._arms.items():
+            for server_id, arm in arms.items():
                 arm.fade(now_s)
+                self._changed(arm, service, server_id)
+
+    def _changed(self, arm: Arm, service: str, server_id: str) -> None:
+        arm.changed()
+        if service in self._wide:
+            self._wide[service].changed.add(server_id)
 
     def _arm(self, service: str, server_id: str) -> Arm:
         arms = self._arms.setdefault(service, {})
