@@ -126,14 +126,15 @@ class ServerState:
         Those being served here stand still while it is read, but for `hidden_s` of it where prompts are read in pieces
         beside writing: only what is more than a step anyway delays them. Then every token takes `slower_s` longer.
         """
-        others = self.others
+        others = self.batch if self.batch < self.slots else self.slots - 1
         self.roomy = (
             self.batch < self.slots
             and self.kv_tokens <= self.kv_tokens_for_any
             and self.bytes_per_s < self.bytes_per_s_limit
         )
         self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if others else 0.0)
-        wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + self._queue_s()
+        queue_s = self._queue_s() if self.batch >= self.slots else 0.0
+        wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + queue_s
         decode_ratio = self.decode_ratio
         self.outlook = outlook = (
             wait_s,
@@ -154,15 +155,9 @@ class ServerState:
         shared_s = overhead_s + (serial * floor_s if own_s > floor_s else floor_s - (1.0 - serial) * own_s)
         return shared_s, shared_s * reading_w
 
-    @property
-    def others(self) -> int:
-        """Sequences that one more request would share its steps with."""
-        return self.batch if self.batch < self.slots else self.slots - 1
-
     def _queue_s(self) -> float:
         """Expected wait behind full slots in the engine's own queue."""
-        waiting = self.batch - self.slots + 1
-        return waiting * self.attempt_s.mean / self.slots if waiting > 0 else 0.0
+        return (self.batch - self.slots + 1) * self.attempt_s.mean / self.slots
 
     def reserve(
         self, reservation: Reservation, unread_s: float = 0.0, live_tokens: float = 0.0, exposure: float = 0.0

@@ -47,7 +47,7 @@ def company_s(case: Judgement, row: int, state: ServerState) -> float:
     gathering, need = state.gathering, case.need
     if not (gathering.pays and state.batch) or need.budget_s == inf or gathering.left_at_s == case.now_s:
         return 0.0
-    if state.batch + len(gathering) + 1 >= state.slots:
+    if state.batch + len(gathering.losses) + 1 >= state.slots:
         # The next one would find no room, and this one's might be taken.
         return 0.0
     candidates = case.candidates

@@ -116,9 +116,12 @@ class Switch:
 
 
 class Power:
-    """Follows the traffic and commands the servers of one fleet. Where nobody obeys, nothing is followed."""
+    """Follows the traffic and commands the servers of one fleet. Where nobody obeys, nothing is followed.
 
-    __slots__ = ("_dials", "_obeyed", "_plan_at_s", "_reconfigured", "_switches", "_timers", "_traffic", "_view")
+    `acts`: somebody obeys, or did.
+    """
+
+    __slots__ = ("_dials", "_obeyed", "_plan_at_s", "_reconfigured", "_switches", "_timers", "_traffic", "_view", "acts")
 
     def __init__(self, view: View, timers: Timers) -> None:
         self._view = view
@@ -131,7 +134,7 @@ class Power:
 
     def reconfigured(self) -> None:
         """Note that the fleet or the services have changed."""
-        self._reconfigured = True
+        self._reconfigured = self.acts = True
         self._obeyed = any(state.server.sleep is not None for state in self._view.states)
 
     def _configure(self, now_s: float) -> list[Action]:
@@ -147,6 +150,7 @@ class Power:
                 switch.turn(Mode.AWAKE, now_s)
                 actions.append(SetPower(server_id=state.server_id, state=PowerState.AWAKE))
         self._plan_at_s = now_s
+        self.acts = bool(self._switches)
         return actions
 
     def hear(self, record: RequestRecord) -> None:

@@ -13,7 +13,6 @@ from perllm.costs.energy import transmit_j
 from perllm.costs.time import prefill_s
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.fleet import ServerState
-from perllm.scheduling.lengths import normal_cdf
 from perllm.scheduling.need import Need
 from perllm.scheduling.records import Basis
 
@@ -107,7 +106,7 @@ def lateness_per_s(need: Need, time_sd: float, first_token_s: float, token_s: fl
         return density
     longest_z = log(budget_s / (first_token_s + (need.limit - 1.0) * token_s)) / time_sd
     longest_density = exp(-0.5 * longest_z * longest_z) / (_SQRT_2PI * time_sd * budget_s)
-    return density * (1.0 - normal_cdf(longest_z)) + longest_density * (1.0 - normal_cdf(z))
+    return 0.5 * (density * (1.0 - erf(longest_z / _SQRT_2)) + longest_density * (1.0 - erf(z / _SQRT_2)))
 
 
 def confident_total_s(need: Need, z: float, time_sd: float, first_token_s: float, token_s: float) -> float:

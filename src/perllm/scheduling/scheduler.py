@@ -81,7 +81,8 @@ class Scheduler:
         if self._power is not None:
             self._power.hear(record)
         lives.decide(record, now_s, actions)
-        lives.follow(now_s, actions)
+        if self._view.policy.batches:
+            lives.follow(now_s, actions)
         return self._powered(now_s, actions)
 
     def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
@@ -166,7 +167,7 @@ class Scheduler:
 
     def _powered(self, now_s: float, actions: list[Action]) -> list[Action]:
         """Add what servers are to be told about sleeping."""
-        if self._power is not None:
+        if self._power is not None and self._power.acts:
             self._power.settle(now_s, actions)
         return actions
 

@@ -111,30 +111,28 @@ class CsUcb(Policy):
         energy_j, servers = candidates.energy_j, candidates.servers
         if isinstance(energy_j, np.ndarray):
             return self._score_wide(request, candidates, arms, reach)
-        costs_j = []
+        scores = []
         for row in candidates.feasible:
             arm = arms.get(servers[row].server_id, UNTRIED)
-            costs_j.append(energy_j[row] * exp(arm.log_mean - arm.width * reach))
-        return self._with_lateness(request, candidates, costs_j) if self.weighs_lateness else [-j for j in costs_j]
+            scores.append(-energy_j[row] * exp(arm.log_mean - arm.width * reach))
+        return self._with_lateness(request, candidates, scores) if self.weighs_lateness else scores
 
-    def _with_lateness(self, request: Request, candidates: Candidates, costs_j: Sequence[float]) -> Sequence[float]:
-        """Return minus the joules of each server and the price of the requests it would make late.
+    def _with_lateness(self, request: Request, candidates: Candidates, scores: list[float]) -> Sequence[float]:
+        """Take from minus the joules of each server the price of the requests it would make late.
 
         Who will be late anyway should not be so for long: every requirement's length beyond it costs a usual request.
         """
         usual_j = self._usual_j
         if usual_j is None:
-            usual_j = self._usual_j = min(costs_j)
+            usual_j = self._usual_j = -max(scores)
         price, limit_s = self._prices.get(request.service), request.requirement.total_s or inf
         own_j = usual_j * (FIRST if price is None else price.value)
         others_j = usual_j * self._price_of_others if self._harm else 0.0
         probability, harm, total_s = candidates.in_time_probability, candidates.harm, candidates.total_s
-        scores = []
-        for row, cost_j in zip(candidates.feasible, costs_j, strict=True):
-            cost_j += own_j * (1.0 - probability[row]) + others_j * harm[row]
+        for number, row in enumerate(candidates.feasible):
+            scores[number] -= own_j * (1.0 - probability[row]) + others_j * harm[row]
             if total_s[row] > limit_s:
-                cost_j += usual_j * (total_s[row] / limit_s - 1.0)
-            scores.append(-cost_j)
+                scores[number] -= usual_j * (total_s[row] / limit_s - 1.0)
         return scores
 
     def _score_wide(
