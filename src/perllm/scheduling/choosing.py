@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, nan
+from typing import cast
 
 import numpy as np
 from msgspec import Struct
@@ -140,9 +141,9 @@ class Chooser:
         full = self._hopeful(case, case.full) if len(case.full) and case.may_hold else ()
         if not len(roomy):
             return None
-        candidates.feasible = together(roomy, full)
+        candidates.feasible = cast("list[int]", together(roomy, full) if len(full) else roomy)
         scores = self._policy.score(case.record.request, candidates, case.now_s)
-        row = best_of(roomy, scores[: len(roomy)], self._rng)
+        row = best_of(roomy, scores[: len(roomy)] if len(full) else scores, self._rng)
         if len(full) and highest(scores[len(roomy) :]) > highest(scores[: len(roomy)]):
             patience_s = self._better_wait_s(case, candidates.in_time_probability[row])
             if patience_s > LEAST_PATIENCE_S:

@@ -21,12 +21,12 @@ class Columns:
     """What estimates and constraints read of every server.
 
     `outlook` has a row for each of an outlook's coefficients. A server is `shut_until_s` while it rests, for ever while
-    it is not healthy; `full` says that every slot is taken, `tight` that not every request would find room.
+    it is not healthy; `full` says that every slot is taken. `well_at_s` is the server's own.
     """
 
     __slots__ = (
         "_changed", "_row_of", "full", "least_context_tokens", "outlook", "outstanding", "shut_until_s", "states",
-        "tight",
+        "well_at_s",
     )  # fmt: skip
 
     def __init__(self, states: Sequence[ServerState]) -> None:
@@ -38,7 +38,7 @@ class Columns:
         self.outlook: Floats = np.zeros((len(states[0].look()), count))
         self.shut_until_s: Floats = np.zeros(count)
         self.full = np.zeros(count, dtype=bool)
-        self.tight = np.zeros(count, dtype=bool)
+        self.well_at_s: Floats = np.zeros(count)
         self.outstanding = np.zeros(count, dtype=np.intp)
         for state in states:
             state.changes = self._changed
@@ -53,5 +53,5 @@ class Columns:
         self.outlook[:, rows] = np.array([state.outlook or state.look() for state in states]).T
         self.shut_until_s[rows] = [state.cooling_until_s if state.healthy else inf for state in states]
         self.full[rows] = [state.batch >= state.slots for state in states]
-        self.tight[rows] = [not state.roomy for state in states]
+        self.well_at_s[rows] = [state.well_at_s for state in states]
         self.outstanding[rows] = [state.batch for state in states]

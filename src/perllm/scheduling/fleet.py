@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, hypot
+from math import exp, hypot, inf
 
 from perllm.costs.energy import prefill_w
 from perllm.domain.action import Reservation
@@ -34,9 +34,9 @@ class ServerState:
     nobody reports, `live_tokens` what the open attempts are expected to have in the cache half-way through, and
     `exposure` sums up the chances of being in time that they lose with every second of delay. `ready_in_s` is how long
     it takes to begin, as the last probe told, until it shows that it has. `standby`: asleep, or to be sent to sleep
-    once it is empty. `outlook` is None and `step` and `roomy` (a slot, some of the link, and cache for the longest
-    request of all are free) are stale after a change; `look` renews them. `changes` is where somebody wants to see
-    that there was one.
+    once it is empty. `outlook` is None after a change; `step` and `well_at_s` (when it is healthy and rested, if a
+    slot, some of the link and cache for the longest request of all are free; else infinite) are stale. `look` renews
+    them. `changes` is where somebody wants to see that there was one.
     """
 
     __slots__ = (
@@ -44,8 +44,8 @@ class ServerState:
         "cooling_until_s", "decode_log", "decode_ratio", "energy_log", "energy_ratio", "exposure", "failures_in_row",
         "first_log", "first_ratio", "gathering", "healthy", "kv_tokens", "kv_tokens_for_any", "live_tokens",
         "measured_at_s", "missed_probes", "outlook", "pace", "prefill_w", "read_at_s", "ready_in_s",
-        "request_kv_tokens", "roomy", "server", "server_id", "slots", "standby", "step", "step_table", "time_sd",
-        "total_log", "unread_s", "way_s",
+        "request_kv_tokens", "server", "server_id", "slots", "standby", "step", "step_table", "time_sd",
+        "total_log", "unread_s", "way_s", "well_at_s",
     )  # fmt: skip
 
     def __init__(self, server: Server, settings: SchedulerSettings) -> None:
@@ -127,11 +127,12 @@ class ServerState:
         beside writing: only what is more than a step anyway delays them. Then every token takes `slower_s` longer.
         """
         others = self.batch if self.batch < self.slots else self.slots - 1
-        self.roomy = (
+        roomy = (
             self.batch < self.slots
             and self.kv_tokens <= self.kv_tokens_for_any
             and self.bytes_per_s < self.bytes_per_s_limit
         )
+        self.well_at_s = self.cooling_until_s if roomy and self.healthy else inf
         self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if others else 0.0)
         queue_s = self._queue_s() if self.batch >= self.slots else 0.0
         wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + queue_s

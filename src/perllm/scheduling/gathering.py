@@ -16,7 +16,7 @@ class Gathering:
     who wait lose by it, by request.
     """
 
-    __slots__ = ("_came_at_s", "losses", "gap_s", "left_at_s", "pays")
+    __slots__ = ("_came_at_s", "gap_s", "left_at_s", "losses", "pays")
 
     def __init__(self) -> None:
         self.pays = False

@@ -62,8 +62,8 @@ class Judge:
     """
 
     __slots__ = (
-        "_columns", "_fade_at_s", "_foresight", "_minds_time", "_room", "_servers", "_sieve", "_states",
-        "_takes_arrays",
+        "_columns", "_fade_at_s", "_foresight", "_least_context_tokens", "_minds_time", "_room", "_servers", "_sieve",
+        "_states", "_takes_arrays",
     )  # fmt: skip
 
     def __init__(self, states: Sequence[ServerState], policy: Policy, *, holds: bool) -> None:
@@ -74,6 +74,7 @@ class Judge:
         self._foresight = policy.foresight
         self._takes_arrays = policy.takes_arrays
         self._fade_at_s = 0.0
+        self._least_context_tokens = min((state.context_tokens for state in states), default=0)
         self._columns = Columns(states) if len(states) >= LARGE and policy.foresight is None else None
         self._sieve = None if self._columns is None else Sieve(self._columns, self._room)
 
@@ -106,26 +107,25 @@ class Judge:
 
     def _sift(self, record: RequestRecord, need: Need, reach: Reach, candidates: Candidates, now_s: float) -> Rows:
         candidates.violations = violations = list(reach.violations)
-        confidence, probability = self.confidence(record), candidates.in_time_probability
-        states, feasible, roomy, full = self._states, candidates.feasible, list[int](), list[int]()
-        prompt_tokens, tried, room = need.prompt_tokens, record.tried, self._room
+        states, roomy, full = self._states, list[int](), list[int]()
+        closely, rules = record.tried or need.prompt_tokens >= self._least_context_tokens, STANDING + self._room
         for row in reach.rows:
-            state, violation = states[row], None
-            # One that is well at a glance keeps the standing constraints.
-            if tried or not state.healthy or now_s < state.cooling_until_s or prompt_tokens >= state.context_tokens:
-                violation = first_broken(STANDING + room, record, need, state, now_s)
-            elif room and not state.roomy:
-                violation = first_broken(room, record, need, state, now_s)
+            violation = None
+            # One that is well at a glance breaks no constraint.
+            if closely or states[row].well_at_s > now_s:
+                violations[row] = violation = first_broken(rules, record, need, states[row], now_s)
             if violation is None:
                 roomy.append(row)
-                if confidence <= 0.0 or probability[row] >= confidence:
-                    feasible.append(row)
-                    # As `reach` has left it.
-                    continue
-                violation = too_slow(need, candidates.first_token_s[row])
             elif violation in TEMPORARY:
                 full.append(row)
-            violations[row] = violation
+        confidence, probability = self.confidence(record), candidates.in_time_probability
+        candidates.feasible = roomy
+        if confidence > 0.0:
+            candidates.feasible = [row for row in roomy if probability[row] >= confidence]
+            if len(candidates.feasible) < len(roomy):
+                for row in roomy:
+                    if not probability[row] >= confidence:
+                        violations[row] = too_slow(need, candidates.first_token_s[row])
         return roomy, full
 
     def _sift_wide(self, record: RequestRecord, need: Need, reach: Reach, candidates: Candidates, now_s: float) -> Rows:

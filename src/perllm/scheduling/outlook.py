@@ -58,7 +58,8 @@ class StepTable:
         return Step(token_s, joined_j - self._watts[others] * before_s, joined_j / batch, token_s - before_s)
 
     def _step_s(self, batch: int, context_tokens: float) -> float:
-        arithmetic_s, memory_s = self._arithmetic_s[batch], self._weights_read_s + context_tokens * self._context_token_s
+        arithmetic_s = self._arithmetic_s[batch]
+        memory_s = self._weights_read_s + context_tokens * self._context_token_s
         # `busy_s`, written out: this runs for every change of a server.
         if arithmetic_s > memory_s:
             return arithmetic_s + self._serial * memory_s + self._overhead_s[batch]

@@ -121,7 +121,9 @@ class Power:
     `acts`: somebody obeys, or did.
     """
 
-    __slots__ = ("_dials", "_obeyed", "_plan_at_s", "_reconfigured", "_switches", "_timers", "_traffic", "_view", "acts")
+    __slots__ = (
+        "_dials", "_obeyed", "_plan_at_s", "_reconfigured", "_switches", "_timers", "_traffic", "_view", "acts",
+    )  # fmt: skip
 
     def __init__(self, view: View, timers: Timers) -> None:
         self._view = view

@@ -33,7 +33,7 @@ def together(rows: Sequence[int], more: Sequence[int]) -> list[int]:
     """Return both, one after the other."""
     given: Any = rows
     if isinstance(given, np.ndarray):
-        return cast("list[int]", np.concatenate((given, np.asarray(more, dtype=np.intp))) if len(more) else given)
+        return cast("list[int]", np.concatenate((given, np.asarray(more, dtype=np.intp))))
     return [*rows, *more]
 
 

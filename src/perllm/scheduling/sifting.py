@@ -49,4 +49,4 @@ class Sieve:
         shut = columns.shut_until_s > now_s
         if not self._room:
             return np.zeros(len(reached), dtype=bool), shut
-        return reached & columns.full & ~shut, shut | columns.tight
+        return reached & columns.full & ~shut, columns.well_at_s > now_s
