@@ -2,6 +2,9 @@
 
 Lasting ones depend on the kind of request and the server's description alone, and are judged once; passing ones are
 judged at every decision. To add one: a function here, its place in a tuple, a reason.
+
+Servers that are well at a glance are spared the passing ones: what a new one looks at must count there too, in
+`ServerState.look` and for large fleets in `sifting`.
 """
 
 from __future__ import annotations
