@@ -1,6 +1,7 @@
-"""Cost of one decision (submit + close) at 6 servers, beside a reference loop of plain Python measured in the same run.
+"""Cost of one decision (submit + close) at 6 and at 1,000 servers, beside a reference loop of plain Python.
 
-Run by hand on a quiet machine: python benchmarks/decision.py [--servers 6] [--decisions 20000] [--out DIR]
+Run by hand on a quiet machine: python benchmarks/decision.py [--servers 6] [--decisions 20000] [--large 1000]
+[--out DIR]. The large fleet takes a tenth of the decisions.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import statistics
 import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,8 @@ from perllm.scheduling.policies import REGISTRY, make_policy
 from perllm.scheduling.scheduler import Scheduler
 
 IN_FLIGHT = 12
+# What is measured in the large fleet: others hold requests there until there are more of them.
+LARGE_POLICIES = ("cs-ucb", "energy-greedy", "least-outstanding", "round-robin", "cloud-only")
 
 
 def fleet(count: int) -> list[Server]:
@@ -98,26 +102,38 @@ def reference_loop() -> float:
     return statistics.median(rounds)
 
 
-def main() -> None:
-    """Print a line per policy; the median of several rounds, since other work on the machine only ever slows them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--servers", type=int, default=6)
-    parser.add_argument("--decisions", type=int, default=20_000)
-    parser.add_argument("--out", type=Path, help="a folder for decision.json")
-    arguments = parser.parse_args()
-    reference_us = reference_loop() * 1e6
-    print(f"reference loop of 1,000 steps: {reference_us:.1f} us; {arguments.servers} servers")
+def figures_of(
+    policies: Iterable[str], servers: int, decisions: int, reference_us: float
+) -> dict[str, dict[str, float]]:
+    """Measure some policies and print a line for each."""
     figures: dict[str, dict[str, float]] = {}
-    for policy in REGISTRY:
-        samples = sorted(measure(policy, arguments.servers, arguments.decisions))
+    for policy in policies:
+        samples = sorted(measure(policy, servers, decisions))
         median_us, p99_us = statistics.median(samples) * 1e6, samples[int(len(samples) * 0.99)] * 1e6
         figures[policy] = {"median_us": median_us, "p99_us": p99_us, "median_per_reference": median_us / reference_us}
         print(
-            f"{policy:20s} submit + close: median {median_us:6.1f} us, p99 {p99_us:6.1f} us, "
+            f"{servers:5d} servers, {policy:20s} submit + close: median {median_us:7.1f} us, p99 {p99_us:7.1f} us, "
             f"median / reference {median_us / reference_us:.2f}"
         )
+    return figures
+
+
+def main() -> None:
+    """Print a line per policy and fleet; medians, since other work on the machine only ever slows decisions."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--servers", type=int, default=6)
+    parser.add_argument("--decisions", type=int, default=20_000)
+    parser.add_argument("--large", type=int, default=1000, help="servers of the large fleet; 0 leaves it out")
+    parser.add_argument("--out", type=Path, help="a folder for decision.json")
+    arguments = parser.parse_args()
+    reference_us = reference_loop() * 1e6
+    print(f"reference loop of 1,000 steps: {reference_us:.1f} us")
+    figures = figures_of(REGISTRY, arguments.servers, arguments.decisions, reference_us)
+    result = {"servers": arguments.servers, "reference_us": reference_us, "policies": figures}
+    if arguments.large:
+        large = figures_of(LARGE_POLICIES, arguments.large, arguments.decisions // 10, reference_us)
+        result |= {"large_servers": arguments.large, "large_policies": large}
     if arguments.out:
-        result = {"servers": arguments.servers, "reference_us": reference_us, "policies": figures}
         write_evidence(arguments.out, "decision", result)
 
 

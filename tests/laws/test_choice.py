@@ -50,7 +50,9 @@ def check(dispatch: Dispatch) -> None:
     if dispatch.choice is Choice.FEASIBLE:
         scores = dict(zip(explanation.judged, explanation.scores, strict=True))
         assert explanation.violations[explanation.chosen] is None
-        assert max(scores.values()) == scores[explanation.chosen]
+        # A full server may score better without being worth the wait.
+        open_rows = [row for row in scores if explanation.violations[row] is None]
+        assert max(scores[row] for row in open_rows) == scores[explanation.chosen]
 
 
 @settings(max_examples=150, deadline=None)

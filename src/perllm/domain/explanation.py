@@ -14,7 +14,7 @@ from perllm.domain.reason import Violation
 class Explanation(Struct, frozen=True, kw_only=True, gc=False):
     """One row per server, in the fleet's order. Seconds count from the decision.
 
-    `scores` holds a value for each row the policy judged, in the order of `judged`.
+    `scores` holds a value for each row the policy judged, in the order of `judged`. Columns of large fleets are arrays.
     """
 
     policy: str
@@ -47,4 +47,4 @@ class Explanation(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def _known(value: float) -> float | None:
-    return value if isfinite(value) else None
+    return float(value) if isfinite(value) else None

@@ -17,6 +17,8 @@ class Candidates(Struct, gc=False):
     attempts not yet closed. `feasible` lists the rows that a policy is asked to score: those without a violation, and
     for one that weighs lateness itself also the late and the full. `harm` is how many of those being served there would
     become late by this one joining them.
+
+    In a large fleet a policy that takes arrays is given all columns and `feasible` as arrays.
     """
 
     total_s: Sequence[float]

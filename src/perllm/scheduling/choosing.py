@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, nan
+from typing import cast
 
 import numpy as np
 from msgspec import Struct
@@ -22,9 +23,10 @@ from perllm.scheduling.judging import Judge, Judgement
 from perllm.scheduling.need import Need
 from perllm.scheduling.patience import company_s, room_s
 from perllm.scheduling.policy import Policy
-from perllm.scheduling.predictor import harm_of, kv_tokens_of, lateness_per_s
+from perllm.scheduling.predictor import kv_tokens_of, lateness_per_s
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.rows import at_least, best_of, highest, together
 from perllm.scheduling.settings import SchedulerSettings
 from perllm.scheduling.standby import prefer_awake
 
@@ -84,8 +86,8 @@ class Chooser:
     """
 
     __slots__ = (
-        "_explains", "_gathers", "_judge", "_least_context_tokens", "_minds_time", "_policy", "_refuse_below", "_rng",
-        "_server_ids", "_servers", "_sleeps", "_states", "_unknown", "glances",
+        "_defers", "_explains", "_exposes", "_gathers", "_judge", "_least_context_tokens", "_minds_time", "_obeyed",
+        "_policy", "_refuse_below", "_rng", "_server_ids", "_servers", "_states", "_unknown", "glances",
     )  # fmt: skip
 
     def __init__(
@@ -96,14 +98,17 @@ class Chooser:
         rng: np.random.Generator,
     ) -> None:
         holds = policy.holds if settings.hold is None else settings.hold
-        self._sleeps = policy.sleeps if settings.power is None else settings.power
+        sleeps = policy.sleeps if settings.power is None else settings.power
+        self._obeyed = sleeps and any(state.standby or state.server.sleep is not None for state in states)
         self._gathers = policy.gathers if settings.hold is None else settings.hold
-        self.glances = policy.blind and not holds and not settings.explain and not self._sleeps
+        self.glances = policy.blind and not holds and not settings.explain and not sleeps
         self._states = states
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
+        self._defers = type(policy).defers is not Policy.defers
+        self._exposes = policy.weighs_lateness or self._gathers
         self._minds_time = policy.minds_time or policy.weighs_lateness
-        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time, foresight=policy.foresight)
+        self._judge = Judge(states, policy, holds=holds)
         self._servers = tuple(state.server for state in states)
         self._unknown = (nan,) * len(states)
         self._least_context_tokens = min((state.context_tokens for state in states), default=0)
@@ -114,17 +119,17 @@ class Chooser:
     def decide(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Verdict:
         """Judge every reachable server, then pick one, wait, or refuse."""
         case = self._judge.judge(record, need, reach, now_s)
-        if self._sleeps:
+        if self._obeyed:
             case = prefer_awake(case, self._states, reach.rows, record.service.attainment if self._minds_time else 0.0)
         feasible = case.candidates.feasible
         if self._policy.weighs_lateness:
             verdict = self._weigh(case)
             if verdict is not None:
                 return verdict
-        elif feasible:
+        elif len(feasible):
             scores = self._policy.score(record.request, case.candidates, now_s)
-            return self._go_when_ripe(case, self._best(feasible, scores), _FEASIBLE, scores)
-        if case.full and case.may_hold:
+            return self._go_when_ripe(case, best_of(feasible, scores, self._rng), _FEASIBLE, scores)
+        if len(case.full) and case.may_hold:
             patience_s = room_s(case, self._states, record.service.attainment) if self._minds_time else inf
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(now_s + patience_s, case.no_room)
@@ -133,14 +138,13 @@ class Chooser:
     def _weigh(self, case: Judgement) -> Verdict | None:
         """Let the policy choose among all who have room or will; None where it may choose nobody."""
         candidates, roomy = case.candidates, self._hopeful(case, case.roomy)
-        full = self._hopeful(case, case.full) if case.may_hold else ()
-        if not roomy:
+        full = self._hopeful(case, case.full) if len(case.full) and case.may_hold else ()
+        if not len(roomy):
             return None
-        candidates.feasible = [*roomy, *full]
-        candidates.harm = harm_of(self._states, case.need, candidates.feasible)
+        candidates.feasible = cast("list[int]", together(roomy, full) if len(full) else roomy)
         scores = self._policy.score(case.record.request, candidates, case.now_s)
-        row = self._best(roomy, scores[: len(roomy)])
-        if full and max(scores[len(roomy) :]) > max(scores[: len(roomy)]):
+        row = best_of(roomy, scores[: len(roomy)] if len(full) else scores, self._rng)
+        if len(full) and highest(scores[len(roomy) :]) > highest(scores[: len(roomy)]):
             patience_s = self._better_wait_s(case, candidates.in_time_probability[row])
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(case.now_s + patience_s, case.no_room)
@@ -151,8 +155,7 @@ class Chooser:
         """Leave out those that the service would rather have refused."""
         if case.record.service.when_infeasible is _SERVE or not case.need.taught:
             return rows
-        probability = case.candidates.in_time_probability
-        return [row for row in rows if probability[row] >= self._refuse_below]
+        return at_least(rows, case.candidates.in_time_probability, self._refuse_below)
 
     def glance(self, record: RequestRecord, prompt_tokens: float, reach: Reach, now_s: float) -> int | None:
         """Pick as `decide` would for a policy that looks at no estimate; None where that takes a closer look."""
@@ -166,20 +169,13 @@ class Chooser:
         candidates = Candidates(
             unknown, unknown, unknown, unknown, unknown, outstanding, feasible=well, servers=self._servers
         )
-        return self._best(well, self._policy.score(record.request, candidates, now_s))
-
-    def _best(self, rows: Sequence[int], scores: Sequence[float]) -> int:
-        best = max(scores)
-        if scores.count(best) == 1:
-            return rows[scores.index(best)]
-        ties = [row for row, score in zip(rows, scores, strict=True) if score == best]
-        return ties[int(self._rng.integers(len(ties)))]
+        return best_of(well, self._policy.score(record.request, candidates, now_s), self._rng)
 
     def _nothing_feasible(self, case: Judgement) -> Verdict:
         # Refusing on a description alone would leave it unproved for ever: optimism for what has not been tried.
         serves = case.record.service.when_infeasible is _SERVE or not case.need.taught
         probability, total_s = case.candidates.in_time_probability, case.candidates.total_s
-        if case.roomy:
+        if len(case.roomy):
             likeliest = max([probability[row] for row in case.roomy])
             row = min([row for row in case.roomy if probability[row] == likeliest], key=total_s.__getitem__)
             patience_s = self._better_wait_s(case, probability[row])
@@ -187,7 +183,7 @@ class Chooser:
                 return Wait(case.now_s + patience_s, case.no_room)
             if serves or probability[row] >= self._refuse_below:
                 return self._go(case, row, _LEAST_LATE, ())
-        if case.full and case.may_hold:
+        if len(case.full) and case.may_hold:
             patience_s = inf if serves else room_s(case, self._states, self._refuse_below)
             if patience_s > LEAST_PATIENCE_S:
                 return Wait(case.now_s + patience_s, case.no_room)
@@ -195,7 +191,7 @@ class Chooser:
 
     def _better_wait_s(self, case: Judgement, probability: float) -> float:
         """Return how long a full server stays likelier to be in time than one with room that offers `probability`."""
-        if not (case.full and case.may_hold):
+        if not (len(case.full) and case.may_hold):
             return 0.0
         later = max(case.candidates.in_time_probability[row] for row in case.full)
         return room_s(case, self._states, (probability + later) / 2) if later > probability + BETTER else 0.0
@@ -203,9 +199,10 @@ class Chooser:
     def _go_when_ripe(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Verdict:
         record, now_s = case.record, case.now_s
         if case.may_hold:
-            until_s = self._policy.defers(record.request, case.candidates, row, record.arrived_at_s, now_s)
-            if until_s is not None:
-                return Wait(until_s, no_room=False)
+            if self._defers:
+                until_s = self._policy.defers(record.request, case.candidates, row, record.arrived_at_s, now_s)
+                if until_s is not None:
+                    return Wait(until_s, no_room=False)
             if self._gathers and not case.foreseen:
                 wait_s = company_s(case, row, self._states[row], self._policy.worth(record.service.name))
                 if wait_s > 0.0:
@@ -214,13 +211,13 @@ class Chooser:
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:
         explanation = self._explain(case, row, scores) if self._explains else None
-        return Go(row, choice, case.candidates.total_s[row], self._exposure(case, row), explanation)
+        return Go(row, choice, float(case.candidates.total_s[row]), self._exposure(case, row), explanation)
 
     def _exposure(self, case: Judgement, row: int) -> float:
-        if case.foreseen:
-            # What is certain does not become a little less so.
+        if case.foreseen or not self._exposes:
+            # What is certain does not become a little less so, and of what nobody asks for nothing need be known.
             return 0.0
-        first_token_s, token_s = case.candidates.first_token_s[row], case.candidates.token_s[row]
+        first_token_s, token_s = float(case.candidates.first_token_s[row]), float(case.candidates.token_s[row])
         return lateness_per_s(case.need, self._states[row].time_sd, first_token_s, token_s)
 
     def _no(self, case: Judgement) -> No:
@@ -230,9 +227,9 @@ class Chooser:
     def _why_not(self, case: Judgement) -> tuple[Refusal, float | None]:
         """Name the refusal after the obstacle that is nearest to being lifted."""
         violations = case.candidates.violations
-        if case.roomy:
+        if len(case.roomy):
             return Refusal.CANNOT_MEET_REQUIREMENT, None
-        if case.full:
+        if len(case.full):
             soonest_s = min(self._room_in_s(row, case.now_s) for row in case.full)
             return (Refusal.CANNOT_MEET_REQUIREMENT if case.may_hold else Refusal.NO_ROOM), soonest_s
         if Violation.UNHEALTHY in violations:
@@ -256,7 +253,7 @@ class Chooser:
             in_time_probability=candidates.in_time_probability,
             energy_j=candidates.energy_j,
             violations=candidates.violations,
-            judged=candidates.feasible if scores else (),
+            judged=candidates.feasible if len(scores) else (),
             scores=scores,
             chosen=row,
         )

@@ -2,11 +2,14 @@
 
 Lasting ones depend on the kind of request and the server's description alone, and are judged once; passing ones are
 judged at every decision. To add one: a function here, its place in a tuple, a reason.
+
+Servers that are well at a glance are spared the passing ones: what a new one looks at must count there too, in
+`ServerState.look` and for large fleets in `sifting`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import exp
 
 from perllm.domain.reason import Violation
@@ -87,3 +90,14 @@ def too_slow(need: Need, first_token_s: float) -> Violation:
     """C1 of the paper, broken: the requirement is not met with the confidence the service asks for."""
     late_start = first_token_s > need.first_token_budget_s
     return _FIRST_TOKEN_TOO_SLOW if late_start else _TOO_SLOW
+
+
+def first_broken(
+    rules: Sequence[Passing], record: RequestRecord, need: Need, state: ServerState, now_s: float
+) -> Violation | None:
+    """Return the first constraint that a server breaks."""
+    for rule in rules:
+        violation = rule(record, need, state, now_s)
+        if violation is not None:
+            return violation
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, hypot
+from math import exp, hypot, inf
 
 from perllm.costs.energy import prefill_w
 from perllm.domain.action import Reservation
@@ -34,20 +34,23 @@ class ServerState:
     nobody reports, `live_tokens` what the open attempts are expected to have in the cache half-way through, and
     `exposure` sums up the chances of being in time that they lose with every second of delay. `ready_in_s` is how long
     it takes to begin, as the last probe told, until it shows that it has. `standby`: asleep, or to be sent to sleep
-    once it is empty. `outlook` and `step` are None or stale after a change; `look` renews both.
+    once it is empty. `outlook` is None after a change; `step` and `well_at_s` (when it is healthy and rested, if a
+    slot, some of the link and cache for the longest request of all are free; else infinite) are stale. `look` renews
+    them. `changes` is where somebody wants to see that there was one.
     """
 
     __slots__ = (
-        "_settings", "_shared_w", "attempt_s", "batch", "bytes_per_s", "bytes_per_s_limit", "context_tokens",
+        "_settings", "_shared_w", "attempt_s", "batch", "bytes_per_s", "bytes_per_s_limit", "changes", "context_tokens",
         "cooling_until_s", "decode_log", "decode_ratio", "energy_log", "energy_ratio", "exposure", "failures_in_row",
         "first_log", "first_ratio", "gathering", "healthy", "kv_tokens", "kv_tokens_for_any", "live_tokens",
         "measured_at_s", "missed_probes", "outlook", "pace", "prefill_w", "read_at_s", "reads_first", "ready_in_s",
         "request_kv_tokens", "server", "server_id", "slots", "standby", "step", "step_table", "time_sd", "total_log",
-        "unread_s", "way_s",
+        "unread_s", "way_s", "well_at_s",
     )  # fmt: skip
 
     def __init__(self, server: Server, settings: SchedulerSettings) -> None:
         self.outlook: Outlook | None = None
+        self.changes: set[ServerState] | None = None
         self.batch = 0
         self.kv_tokens = 0
         self.bytes_per_s = 0.0
@@ -110,26 +113,45 @@ class ServerState:
         self.energy_ratio = exp(self.energy_log.mean)
         self.time_sd = hypot(self.total_log.sd, self.total_log.mean)
         self.pace = pace_of(self.server, self.first_ratio, self.energy_ratio, self.time_sd)
+        self.changed()
+
+    def changed(self) -> None:
+        """Note that what is known of this server is no longer what it was."""
         self.outlook = None
+        if self.changes is not None:
+            self.changes.add(self)
 
     def look(self) -> Outlook:
-        """Work out what one more request would take here; kept as `outlook` until something changes."""
-        others = self.others
-        self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if self.batch else 0.0)
-        wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + self._queue_s()
-        token_s, marginal_j = step.token_s * self.decode_ratio, step.marginal_j * self.energy_ratio
-        self.outlook = outlook = (wait_s, token_s, marginal_j, self.read_at_s, *self.pace)
-        return outlook
+        """Work out what one more request would take here; kept as `outlook` until something changes.
 
-    def delay_s(self, prompt_tokens: float, output_tokens: float) -> float:
-        """Return how much longer those being served here take if one more joins: it is read, then steps are longer."""
-        _, token_s, floor_s, overhead_s, serial, *_ = self.pace
-        own_s = prompt_tokens * token_s
-        reading_s = (own_s + serial * floor_s if own_s > floor_s else floor_s + serial * own_s) + overhead_s
-        if not self.reads_first:
-            # Read in pieces beside writing: only what is more than a step anyway delays the others.
-            reading_s = max(reading_s - self.step.token_s * self.first_ratio, 0.0)
-        return reading_s + output_tokens * self.step.slower_s * self.decode_ratio
+        Those being served here stand still while it is read, but for `hidden_s` of it where prompts are read in pieces
+        beside writing: only what is more than a step anyway delays them. Then every token takes `slower_s` longer.
+        """
+        # Those there, and those that are about to go.
+        others = self.batch + len(self.gathering.losses)
+        if others >= self.slots:
+            others = self.slots - 1
+        roomy = (
+            self.batch < self.slots
+            and self.kv_tokens <= self.kv_tokens_for_any
+            and self.bytes_per_s < self.bytes_per_s_limit
+        )
+        self.well_at_s = self.cooling_until_s if roomy and self.healthy else inf
+        self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if self.batch else 0.0)
+        queue_s = self._queue_s() if self.batch >= self.slots else 0.0
+        wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + queue_s
+        decode_ratio = self.decode_ratio
+        self.outlook = outlook = (
+            wait_s,
+            step.token_s * decode_ratio,
+            step.marginal_j * self.energy_ratio,
+            self.read_at_s,
+            self.exposure,
+            0.0 if self.reads_first else step.token_s * self.first_ratio,
+            step.slower_s * decode_ratio,
+            *self.pace,
+        )
+        return outlook
 
     def shared_reading(self, prompt_tokens: float) -> tuple[float, float]:
         """Return the seconds and joules of a reading step that a second prompt in it would not cost again."""
@@ -137,15 +159,6 @@ class ServerState:
         own_s = prompt_tokens * token_s
         shared_s = overhead_s + (serial * floor_s if own_s > floor_s else floor_s - (1.0 - serial) * own_s)
         return shared_s, shared_s * reading_w
-
-    @property
-    def has_room_for_any(self) -> bool:
-        """Whether a slot, some of the link, and cache for the longest request of all are free."""
-        return (
-            self.batch < self.slots
-            and self.kv_tokens <= self.kv_tokens_for_any
-            and self.bytes_per_s < self.bytes_per_s_limit
-        )
 
     def _sharing_w(self) -> float:
         alone, second = self.step_table.joined(0, 0.0), self.step_table.joined(1, 0.0)
@@ -159,23 +172,16 @@ class ServerState:
     def gather(self, request_id: str, loss_per_s: float) -> None:
         """Let a request wait for company on its way here."""
         self.gathering.join(request_id, loss_per_s)
-        self.outlook = None
+        self.changed()
 
     def let_go(self, request_id: str) -> None:
         """Let it wait no more."""
         self.gathering.leave(request_id)
-        self.outlook = None
-
-    @property
-    def others(self) -> int:
-        """Sequences that one more request would share its steps with: those there, and those that are about to go."""
-        others = self.batch + len(self.gathering)
-        return others if others < self.slots else self.slots - 1
+        self.changed()
 
     def _queue_s(self) -> float:
         """Expected wait behind full slots in the engine's own queue."""
-        waiting = self.batch - self.slots + 1
-        return waiting * self.attempt_s.mean / self.slots if waiting > 0 else 0.0
+        return (self.batch - self.slots + 1) * self.attempt_s.mean / self.slots
 
     def reserve(
         self, reservation: Reservation, unread_s: float = 0.0, live_tokens: float = 0.0, exposure: float = 0.0
@@ -187,23 +193,23 @@ class ServerState:
         self.kv_tokens += reservation.kv_tokens
         self.bytes_per_s += reservation.bytes_per_s
         self.unread_s += unread_s
-        self.outlook = None
+        self.changed()
 
     def will_read(self, reading_s: float, now_s: float) -> None:
         """Expect a prompt to be read behind those before it, where no first token will show that it has been."""
         self.read_at_s = max(self.read_at_s, now_s) + reading_s * self.first_ratio
-        self.outlook = None
+        self.changed()
 
     def has_read(self, unread_s: float) -> None:
         """Note that a prompt which was waiting has been read: the machine is awake."""
         if unread_s > 0.0 or self.ready_in_s > 0.0:
             self.ready_in_s = 0.0
             self.unread_s = self.unread_s - unread_s if self.unread_s > unread_s else 0.0
-            self.outlook = None
+            self.changed()
 
     def release(self, reservation: Reservation, live_tokens: float = 0.0, exposure: float = 0.0) -> None:
         """Give back what an attempt held."""
-        self.outlook = None
+        self.changed()
         self.batch -= 1
         self.live_tokens -= live_tokens
         self.exposure -= exposure
@@ -227,6 +233,7 @@ class ServerState:
         pause_s = settings.cooldown_s * 2.0 ** min(self.failures_in_row - 1, 30)
         rest_s = max(min(pause_s, settings.cooldown_limit_s), min(retry_after_s or 0.0, LONGEST_REST_S))
         self.cooling_until_s = max(self.cooling_until_s, now_s + rest_s)
+        self.changed()
 
     def probed(self, fact: Health) -> bool:
         """Take in a probe's answer; return whether it changed what is believed.
@@ -239,15 +246,17 @@ class ServerState:
         )
         changed = healthy is not self.healthy or fact.ready_in_s != self.ready_in_s
         self.healthy, self.measured_at_s = healthy, fact.measured_at_s
-        if fact.ready_in_s != self.ready_in_s:
-            self.ready_in_s = fact.ready_in_s
-            self.outlook = None
+        self.ready_in_s = fact.ready_in_s
+        if changed:
+            self.changed()
         return changed
 
     def succeeded(self) -> None:
         """Note a success: earlier failures are forgiven."""
         self.failures_in_row = 0
-        self.cooling_until_s = 0.0
+        if self.cooling_until_s > 0.0:
+            self.cooling_until_s = 0.0
+            self.changed()
 
     def snapshot(self) -> Mapping[str, Evidence]:
         """Return what was learned of this server."""

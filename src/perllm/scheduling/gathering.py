@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import inf
 
 # How far one observation moves what is expected, once there are enough of them: about the last twenty count.
@@ -16,10 +15,10 @@ class Gathering:
 
     `gap_s` is the expected time between two requests that want to go there, infinite until there were two. `reading_s`
     is how long a prompt usually takes to be read there by the profile. `left_at_s` is when somebody last went: who
-    decides at that very instant goes along.
+    decides at that very instant goes along. `losses` are what those who wait lose by it, by request.
     """
 
-    __slots__ = ("_came", "_came_at_s", "_losses", "_mean_s", "gap_s", "left_at_s", "reading_s")
+    __slots__ = ("_came", "_came_at_s", "_mean_s", "gap_s", "left_at_s", "losses", "reading_s")
 
     def __init__(self) -> None:
         self.gap_s = inf
@@ -28,16 +27,7 @@ class Gathering:
         self._came = 0
         self._came_at_s = 0.0
         self._mean_s = 0.0
-        self._losses: dict[str, float] = {}
-
-    def __len__(self) -> int:
-        return len(self._losses)
-
-    def __contains__(self, request_id: str) -> bool:
-        return request_id in self._losses
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._losses)
+        self.losses: dict[str, float] = {}
 
     def came(self, now_s: float) -> None:
         """Note that another request wants to go there."""
@@ -58,12 +48,12 @@ class Gathering:
 
     def join(self, request_id: str, loss_per_s: float) -> None:
         """Take in a request whose chances of being in time fall by so much per second of waiting."""
-        self._losses[request_id] = loss_per_s
+        self.losses[request_id] = loss_per_s
 
     def leave(self, request_id: str) -> None:
         """Let a request go, if it is there."""
-        self._losses.pop(request_id, None)
+        self.losses.pop(request_id, None)
 
     def loss_per_s(self, but: str) -> float:
         """Return what all of them but one lose by waiting."""
-        return sum(self._losses.values()) - self._losses.get(but, 0.0)
+        return sum(self.losses.values()) - self.losses.get(but, 0.0) if self.losses else 0.0

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
+import numpy as np
 from msgspec import Struct
 
-from perllm.domain.reason import Violation
 from perllm.scheduling.candidates import Candidates
-from perllm.scheduling.constraints import OWN, ROOM, STANDING, TEMPORARY, Passing, too_slow
+from perllm.scheduling.columns import LARGE, Columns
+from perllm.scheduling.constraints import OWN, ROOM, STANDING, TEMPORARY, Passing, first_broken, too_slow
 from perllm.scheduling.fleet import ServerState
-from perllm.scheduling.foresight import Foresight
 from perllm.scheduling.need import Need
+from perllm.scheduling.policy import Policy
 from perllm.scheduling.predictor import estimate_all
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.rows import as_lists, listed
+from perllm.scheduling.sifting import Sieve
+from perllm.scheduling.wide import estimate_wide
 
 
 class Judgement(Struct, frozen=True, gc=False):
@@ -35,7 +40,7 @@ class Judgement(Struct, frozen=True, gc=False):
     @property
     def no_room(self) -> bool:
         """Whether nobody of this request's kind would find room now: a server may be closed to this one alone."""
-        return not self.roomy and OWN.isdisjoint(self.candidates.violations)
+        return not len(self.roomy) and OWN.isdisjoint(self.candidates.violations)
 
     @property
     def may_hold(self) -> bool:
@@ -46,21 +51,32 @@ class Judgement(Struct, frozen=True, gc=False):
 # Forgetting is slow (minutes): looking at it more often than this would change nothing.
 FADE_EVERY_S = 30.0
 
+# Who has room, and who is only full.
+Rows = tuple[Sequence[int], Sequence[int]]
+
 
 class Judge:
-    """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one."""
+    """Judges requests over one fleet for a policy: `holds` makes room a constraint.
 
-    __slots__ = ("_fade_at_s", "_foresight", "_minds_time", "_room", "_servers", "_states")
+    In a large fleet this is done with arrays; the policy gets lists all the same unless it takes arrays.
+    """
 
-    def __init__(
-        self, states: Sequence[ServerState], *, holds: bool, minds_time: bool, foresight: Foresight | None = None
-    ) -> None:
+    __slots__ = (
+        "_columns", "_fade_at_s", "_foresight", "_least_context_tokens", "_minds_time", "_room", "_servers", "_sieve",
+        "_states", "_takes_arrays",
+    )  # fmt: skip
+
+    def __init__(self, states: Sequence[ServerState], policy: Policy, *, holds: bool) -> None:
         self._states = states
         self._servers = tuple(state.server for state in states)
         self._room: tuple[Passing, ...] = ROOM if holds else ()
-        self._minds_time = minds_time
-        self._foresight = foresight
+        self._minds_time = policy.minds_time
+        self._foresight = policy.foresight
+        self._takes_arrays = policy.takes_arrays
         self._fade_at_s = 0.0
+        self._least_context_tokens = min((state.context_tokens for state in states), default=0)
+        self._columns = Columns(states) if len(states) >= LARGE and policy.foresight is None else None
+        self._sieve = None if self._columns is None else Sieve(self._columns, self._room)
 
     def confidence(self, record: RequestRecord) -> float:
         """Return the probability of being in time that a server must offer this request."""
@@ -68,47 +84,60 @@ class Judge:
 
     def judge(self, record: RequestRecord, need: Need, reach: Reach, now_s: float) -> Judgement:
         """Estimate the request on every server it can reach and note which constraint each one breaks."""
-        states, confidence = self._states, self.confidence(record)
         if now_s > self._fade_at_s:
             self._fade_at_s = now_s + FADE_EVERY_S
-            for state in states:
+            for state in self._states:
                 state.fade(now_s)
-        candidates = estimate_all(states, need, reach.rows, now_s)
+        wide = self._columns if len(reach.rows) >= LARGE else None
+        if wide is None:
+            candidates = estimate_all(self._states, need, reach.rows, now_s)
+        else:
+            wide.refresh()
+            candidates = estimate_wide(wide, need, reach.unreached, now_s)
         candidates.servers = self._servers
         if self._foresight is not None:
             candidates = self._foresight.candidates(record.request, need, candidates, reach.rows, now_s)
-        candidates.violations = violations = list(reach.violations)
-        probability, first_token_s = candidates.in_time_probability, candidates.first_token_s
-        roomy: list[int] = []
-        full: list[int] = []
-        for row in reach.rows:
-            violation = self._violation(record, need, states[row], now_s)
-            if violation is None:
-                roomy.append(row)
-                if confidence <= 0.0 or probability[row] >= confidence:
-                    candidates.feasible.append(row)
-                    # As `reach` has left it.
-                    continue
-                violation = too_slow(need, first_token_s[row])
-            elif violation in TEMPORARY:
-                full.append(row)
-            violations[row] = violation
+        if wide is None:
+            roomy, full = self._sift(record, need, reach, candidates, now_s)
+        else:
+            roomy, full = self._sift_wide(record, need, reach, candidates, now_s)
+            if not self._takes_arrays:
+                candidates, roomy, full = as_lists(candidates), listed(roomy), listed(full)
         return Judgement(record, need, candidates, roomy, full, now_s, self._foresight is not None)
 
-    def _violation(self, record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
-        """Return the first constraint that a server breaks; one that is well at a glance keeps the standing ones."""
-        rules = self._room
-        if (
-            record.tried
-            or not state.healthy
-            or now_s < state.cooling_until_s
-            or need.prompt_tokens >= state.context_tokens
-        ):
-            rules = STANDING + rules
-        elif state.has_room_for_any:
-            return None
-        for rule in rules:
-            violation = rule(record, need, state, now_s)
-            if violation is not None:
-                return violation
-        return None
+    def _sift(self, record: RequestRecord, need: Need, reach: Reach, candidates: Candidates, now_s: float) -> Rows:
+        candidates.violations = violations = list(reach.violations)
+        states, roomy, full = self._states, list[int](), list[int]()
+        closely, rules = record.tried or need.prompt_tokens >= self._least_context_tokens, STANDING + self._room
+        for row in reach.rows:
+            violation = None
+            # One that is well at a glance breaks no constraint.
+            if closely or states[row].well_at_s > now_s:
+                violations[row] = violation = first_broken(rules, record, need, states[row], now_s)
+            if violation is None:
+                roomy.append(row)
+            elif violation in TEMPORARY:
+                full.append(row)
+        confidence, probability = self.confidence(record), candidates.in_time_probability
+        candidates.feasible = roomy
+        if confidence > 0.0:
+            candidates.feasible = [row for row in roomy if probability[row] >= confidence]
+            if len(candidates.feasible) < len(roomy):
+                for row in roomy:
+                    if not probability[row] >= confidence:
+                        violations[row] = too_slow(need, candidates.first_token_s[row])
+        return roomy, full
+
+    def _sift_wide(self, record: RequestRecord, need: Need, reach: Reach, candidates: Candidates, now_s: float) -> Rows:
+        assert self._sieve is not None
+        candidates.violations = violations = list(reach.violations)
+        confidence = self.confidence(record)
+        well, full = self._sieve.sift(record, need, reach, now_s, violations)
+        roomy = feasible = well.nonzero()[0]
+        if confidence > 0.0:
+            in_time = well & (np.asarray(candidates.in_time_probability) >= confidence)
+            feasible = in_time.nonzero()[0]
+            for row in (well & ~in_time).nonzero()[0].tolist():
+                violations[row] = too_slow(need, candidates.first_token_s[row])
+        candidates.feasible = cast("list[int]", feasible)
+        return cast("Sequence[int]", roomy), cast("Sequence[int]", full.nonzero()[0])

@@ -16,7 +16,13 @@ State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
 
 
-class RequestState(StrEnum):
+class Word(StrEnum):
+    """One of a closed list, hashed as the text that it equals: an enumeration's own hash is a call into Python."""
+
+    __hash__ = str.__hash__
+
+
+class RequestState(Word):
     """Where a request is."""
 
     HELD = "held"
@@ -29,7 +35,7 @@ class RequestState(StrEnum):
     REFUSED = "refused"
 
 
-class RequestEvent(StrEnum):
+class RequestEvent(Word):
     """What happens to a request."""
 
     DISPATCH = "dispatch"
@@ -41,7 +47,7 @@ class RequestEvent(StrEnum):
     FAIL = "fail"
 
 
-class AttemptState(StrEnum):
+class AttemptState(Word):
     """How far an attempt has come."""
 
     SENT = "sent"
@@ -49,7 +55,7 @@ class AttemptState(StrEnum):
     CLOSED = "closed"
 
 
-class AttemptEvent(StrEnum):
+class AttemptEvent(Word):
     """What happens to an attempt."""
 
     FIRST_TOKEN = "first token"

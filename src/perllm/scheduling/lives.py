@@ -112,9 +112,9 @@ class Lives:
             state.gathering.came(now_s)
         state.gathering.left(basis.prefill_s, now_s)
         self._send(record, state, dispatch, basis, go.exposure, now_s, actions)
-        for request_id in list(state.gathering):
+        for request_id in list(state.gathering.losses):
             # One that goes with this one takes along those that are left.
-            if request_id in state.gathering:
+            if request_id in state.gathering.losses:
                 self.decide(self.requests[request_id], now_s, actions)
 
     def _send(

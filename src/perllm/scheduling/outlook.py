@@ -6,6 +6,7 @@ Everything but the request's own size is folded in here, corrections included, s
                  + prefill_overhead_s
     first_s    = wait_s + payload_bytes * payload_byte_s + reading_s
     token_s, and joules: reading_s * reading_w, tokens * marginal_token_j, bytes * byte_j
+    harm       = exposure * (reading_s - hidden_s + tokens * slower_s)
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from perllm.costs.energy import decode_w, prefill_w
-from perllm.costs.time import busy_s, download_s, step_overheads_s, upload_s
+from perllm.costs.time import download_s, step_overheads_s, upload_s
 from perllm.domain.server import Server
 
 
@@ -32,11 +33,12 @@ class Step(Struct, frozen=True, gc=False):
 class StepTable:
     """What `costs` says of a server's decode steps, with everything but the context worked out beforehand."""
 
-    __slots__ = ("_arithmetic_s", "_overhead_s", "_speed", "_watts")
+    __slots__ = ("_arithmetic_s", "_context_token_s", "_overhead_s", "_serial", "_watts", "_weights_read_s")
 
     def __init__(self, server: Server) -> None:
         speed, sizes = server.speed, range(server.slots + 1)
-        self._speed = speed
+        self._weights_read_s, self._context_token_s = speed.weights_read_s, speed.context_token_s
+        self._serial = speed.serial_fraction
         self._arithmetic_s = [size * speed.decode_token_s for size in sizes]
         self._overhead_s = [step_overheads_s(speed, size) for size in sizes]
         self._watts = [decode_w(server.power, size, server.slots) for size in sizes]
@@ -56,9 +58,12 @@ class StepTable:
         return Step(token_s, joined_j - self._watts[others] * before_s, joined_j / batch, token_s - before_s)
 
     def _step_s(self, batch: int, context_tokens: float) -> float:
-        speed = self._speed
-        memory_s = speed.weights_read_s + context_tokens * speed.context_token_s
-        return busy_s(speed, self._arithmetic_s[batch], memory_s) + self._overhead_s[batch]
+        arithmetic_s = self._arithmetic_s[batch]
+        memory_s = self._weights_read_s + context_tokens * self._context_token_s
+        # `busy_s`, written out: this runs for every change of a server.
+        if arithmetic_s > memory_s:
+            return arithmetic_s + self._serial * memory_s + self._overhead_s[batch]
+        return memory_s + self._serial * arithmetic_s + self._overhead_s[batch]
 
 
 # The part of an outlook that only a lesson changes: payload_byte_s, prefill_token_s, prefill_floor_s,
@@ -66,9 +71,11 @@ class StepTable:
 Pace = tuple[float, float, float, float, float, float, float, float]
 
 # Coefficients of an estimate on one server in its present state: wait_s, token_s, marginal_token_j, read_at_s (when
-# prompts sent there will have been read of whose reading nothing is heard), then its pace.
-# A plain tuple, since all of one is unpacked for every estimate.
-Outlook = tuple[float, float, float, float, float, float, float, float, float, float, float, float]
+# prompts sent there will have been read of whose reading nothing is heard), exposure, hidden_s and slower_s (see
+# `ServerState.look`), then its pace. A plain tuple, since all of one is unpacked for every estimate.
+Outlook = tuple[
+    float, float, float, float, float, float, float, float, float, float, float, float, float, float, float
+]  # fmt: skip
 
 
 def way_s(server: Server) -> float:

@@ -32,7 +32,7 @@ def room_s(case: Judgement, states: Sequence[ServerState], confidence: float) ->
     longest_s = 0.0
     for row in case.full:
         if candidates.in_time_probability[row] >= confidence:
-            first_s, token_s = candidates.first_token_s[row], candidates.token_s[row]
+            first_s, token_s = float(candidates.first_token_s[row]), float(candidates.token_s[row])
             time_sd = 0.0 if case.foreseen else states[row].time_sd
             total_s = confident_total_s(need, z, time_sd, first_s, token_s)
             spare_s = min(need.budget_s - total_s, need.first_token_budget_s - first_s * exp(z * time_sd))
@@ -45,13 +45,24 @@ def company_s(case: Judgement, row: int, state: ServerState, worth: float) -> fl
     gathering = state.gathering
     if case.need.budget_s == inf or gathering.gap_s == inf or gathering.left_at_s == case.now_s:
         return 0.0
-    if state.batch + len(gathering) + 1 >= state.slots:
+    if state.batch + len(gathering.losses) + 1 >= state.slots:
         # The next one would find no room, and this one's might be taken.
         return 0.0
-    price_j = worth * case.candidates.energy_j[row]
+    price_j = worth * float(case.candidates.energy_j[row])
     if not state.batch:
         return _shared_start_s(case, row, state, price_j)
     return _shared_reading_s(case, row, state, price_j) if state.reads_first else 0.0
+
+
+def _row_of(case: Judgement, row: int) -> tuple[float, float, float, float]:
+    """Return seconds to the first token, per token and in all, and the chance of being in time, as plain numbers."""
+    columns = case.candidates
+    return (
+        float(columns.first_token_s[row]),
+        float(columns.token_s[row]),
+        float(columns.total_s[row]),
+        float(columns.in_time_probability[row]),
+    )
 
 
 def _shared_start_s(case: Judgement, row: int, state: ServerState, price_j: float) -> float:
@@ -62,10 +73,10 @@ def _shared_start_s(case: Judgement, row: int, state: ServerState, price_j: floa
     the next one expected in `gap_s`, at any time alike, waiting up to w saves watts * E[time until it comes, if it
     comes by then]. It costs chances: the wait, and that the other's prompt is read as well.
     """
-    candidates, need, gathering = case.candidates, case.need, state.gathering
-    first_s, token_s, runs_s = candidates.first_token_s[row], candidates.token_s[row], candidates.total_s[row]
-    sure, waiting, gap_s = candidates.in_time_probability[row], 1 + len(gathering), gathering.next_in_s(case.now_s)
-    best_s, best_j = 0.0, WORTHWHILE * candidates.energy_j[row]
+    need, gathering = case.need, state.gathering
+    first_s, token_s, runs_s, sure = _row_of(case, row)
+    waiting, gap_s = 1 + len(gathering.losses), gathering.next_in_s(case.now_s)
+    best_s, best_j = 0.0, WORTHWHILE * float(case.candidates.energy_j[row])
     for wait_s in COMPANY_WAITS_S:
         if wait_s > runs_s:
             break
@@ -86,11 +97,11 @@ def _shared_reading_s(case: Judgement, row: int, state: ServerState, price_j: fl
     saves over the time in which it is expected: chances of those who wait, and joules, if the server should run out
     of work meanwhile and be put to work again for this request (as often as a queue without limits is empty).
     """
-    candidates, need, gathering = case.candidates, case.need, state.gathering
-    first_s, token_s = candidates.first_token_s[row], candidates.token_s[row]
+    need, gathering = case.need, state.gathering
+    first_s, token_s, runs_s, _ = _row_of(case, row)
     shared_s, shared_j = state.shared_reading(need.prompt_tokens)
     saved = CAUTION * (shared_s * state.exposure + shared_j / price_j) / gathering.gap_s
-    idle_w = state.shared_w * exp(-candidates.total_s[row] / gathering.gap_s)
+    idle_w = state.shared_w * exp(-runs_s / gathering.gap_s)
     bearable = saved - idle_w / price_j - gathering.loss_per_s(but=case.record.request.request_id)
     left_s = min(
         MOST_GAPS * gathering.gap_s - (case.now_s - case.record.arrived_at_s),

@@ -65,7 +65,8 @@ class Policy:
     `holds`: requests wait in the scheduler for room instead of in the engines' queues. `gathers`: they wait for company
     too, where that pays. `minds_time`: servers that are not expected to be in time are no candidates (C1). Rules that
     operators use today do none of it. `weighs_lateness`: it scores whoever is reachable, in time or not, with room or
-    full for now, and looks at `Candidates.harm`.
+    full for now, and looks at `Candidates.harm`. `takes_arrays`: in a large fleet its `score` is given arrays and
+    returns one.
     `sleeps`: servers that obey commands are sent to sleep while the others can carry what comes.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
     learns nothing from how they were met (`energy_ratio`), so that nothing need be predicted unless somebody wants an
@@ -83,6 +84,7 @@ class Policy:
     watches: ClassVar[bool] = False
     blind: ClassVar[bool] = False
     batches: ClassVar[bool] = False
+    takes_arrays: ClassVar[bool] = False
 
     rng: np.random.Generator
     foresight: Foresight | None = None

@@ -13,6 +13,7 @@ from math import inf
 from msgspec.structs import replace
 
 from perllm.domain.action import Action, PowerState, SetPower
+from perllm.domain.attempt import Ending
 from perllm.domain.request import Request
 from perllm.domain.service import Service
 from perllm.domain.telemetry import Health
@@ -24,6 +25,7 @@ from perllm.scheduling.lives import ANYBODY
 from perllm.scheduling.policy import Evident
 from perllm.scheduling.power import Planner, break_even_s
 from perllm.scheduling.records import AttemptRecord, RequestRecord, arrived
+from perllm.scheduling.teaching import evidence_of
 from perllm.scheduling.timers import Timers
 from perllm.scheduling.view import View
 
@@ -110,13 +112,18 @@ class Switch:
 
     def _ready_in(self, seconds: float) -> None:
         self.state.ready_in_s = seconds
-        self.state.outlook = None
+        self.state.changed()
 
 
 class Power:
-    """Follows the traffic and commands the servers of one fleet."""
+    """Follows the traffic and commands the servers of one fleet. Where nobody obeys, nothing is followed.
 
-    __slots__ = ("_dials", "_plan_at_s", "_reconfigured", "_switches", "_timers", "_traffic", "_view")
+    `acts`: somebody obeys, or did.
+    """
+
+    __slots__ = (
+        "_dials", "_obeyed", "_plan_at_s", "_reconfigured", "_switches", "_timers", "_traffic", "_view", "acts",
+    )  # fmt: skip
 
     def __init__(self, view: View, timers: Timers) -> None:
         self._view = view
@@ -124,12 +131,13 @@ class Power:
         self._traffic: Traffic | None = None
         self._dials: defaultdict[str, Dial] = defaultdict(Dial)
         self._switches: dict[str, Switch] = {}
-        self._reconfigured = True
         self._plan_at_s = -inf
+        self.reconfigured()
 
     def reconfigured(self) -> None:
         """Note that the fleet or the services have changed."""
-        self._reconfigured = True
+        self._reconfigured = self.acts = True
+        self._obeyed = any(state.server.sleep is not None for state in self._view.states)
 
     def _configure(self, now_s: float) -> list[Action]:
         """Take the fleet as it is: who stays, stays asleep; who no longer obeys is woken a last time."""
@@ -144,17 +152,22 @@ class Power:
                 switch.turn(Mode.AWAKE, now_s)
                 actions.append(SetPower(server_id=state.server_id, state=PowerState.AWAKE))
         self._plan_at_s = now_s
+        self.acts = bool(self._switches)
         return actions
 
     def hear(self, record: RequestRecord) -> None:
         """Take in an arrival."""
+        if not self._obeyed:
+            return
         if self._traffic is None:
             self._traffic = Traffic(record.arrived_at_s)
         self._traffic.hear(record)
 
-    def learn(self, attempt: AttemptRecord, evident: Evident, now_s: float) -> None:
+    def learn(self, attempt: AttemptRecord, ending: Ending, now_s: float) -> None:
         """Learn how sure plans must be from what came of an attempt."""
-        record = attempt.owner
+        if not self._obeyed:
+            return
+        record, evident = attempt.owner, evidence_of(attempt, ending, now_s)
         if evident is not Evident.NOT and record.deadline_at_s < inf:
             in_time = evident is Evident.FULLY and now_s <= record.deadline_at_s
             self._dials[record.service.name].learn(in_time, record.service.attainment)

@@ -13,30 +13,33 @@ from perllm.costs.energy import transmit_j
 from perllm.costs.time import prefill_s
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.fleet import ServerState
-from perllm.scheduling.lengths import normal_cdf
 from perllm.scheduling.need import Need
 from perllm.scheduling.records import Basis
 
 _SQRT_2 = sqrt(2.0)
 _SQRT_2PI = sqrt(2.0 * pi)
 # Above this probability the second way of being in time (the client's own limit) is not worth its logarithm.
-_AS_GOOD_AS_SURE = 0.999
+AS_GOOD_AS_SURE = 0.999
 # With twice the time to the first token left, its error no longer matters (its spread is about a quarter).
 SURE_FACTOR = 2.0
 
 
 def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int], now_s: float) -> Candidates:
     """Estimate `need` on the servers in `rows`; the others stay NaN."""
-    total_s, first_token_s, token_s, probability, energy_j = ([nan] * len(states) for _ in range(5))
+    unknown = [nan] * len(states)
+    total_s, first_token_s, token_s, probability, energy_j = unknown[:], unknown[:], unknown[:], unknown[:], unknown
+    harm = [0.0] * len(states)
     prompt_tokens, payload_bytes, moved_bytes = need.prompt_tokens, need.payload_bytes, need.moved_bytes
-    tokens = need.mean_tokens
+    tokens, budget_s = need.mean_tokens, need.budget_s
+    log_mean, log_variance, cut = need.log_mean, need.log_variance, need.limit < inf
+    usual = budget_s < inf and need.first_token_budget_s == inf
     for row in rows:
         (
-            wait_s, step_s, marginal_j, read_at_s, byte_s, prefill_token_s, floor_s, overhead_s, serial, reading_w,
-            byte_j, sd,
+            wait_s, step_s, marginal_j, read_at_s, exposure, hidden_s, slower_s, byte_s, prefill_token_s, floor_s,
+            overhead_s, serial, reading_w, byte_j, sd,
         ) = states[row].outlook or states[row].look()  # fmt: skip
         reading_s = prompt_tokens * prefill_token_s
-        # `busy_s`, written out, as is `normal_cdf` below: these lines run for every server of every decision.
+        # `busy_s` and the usual case of `in_time_probability`, written out: this runs for every server of a decision.
         reading_s = (reading_s + serial * floor_s if reading_s > floor_s else floor_s + serial * reading_s) + overhead_s
         first_s = wait_s + payload_bytes * byte_s + reading_s
         if read_at_s > now_s:
@@ -44,9 +47,22 @@ def estimate_all(states: Sequence[ServerState], need: Need, rows: Sequence[int],
         total_s[row] = first_s + (tokens - 1.0) * step_s
         first_token_s[row] = first_s
         token_s[row] = step_s
-        probability[row] = in_time_probability(need, sd, first_s, step_s)
+        tokens_in_budget = (budget_s - first_s) / step_s + 1.0
+        if usual and tokens_in_budget > 0.0:
+            in_time = 0.5 * (1.0 + erf((log(tokens_in_budget) - log_mean) / sqrt(log_variance + sd * sd) / _SQRT_2))
+            if in_time < AS_GOOD_AS_SURE and cut:
+                in_time += (1.0 - in_time) * _at_most(budget_s, first_s + (need.limit - 1.0) * step_s, sd)
+            if budget_s < SURE_FACTOR * first_s:
+                in_time = min(in_time, _at_most(budget_s, first_s, sd))
+            probability[row] = in_time
+        else:
+            probability[row] = in_time_probability(need, sd, first_s, step_s)
         energy_j[row] = reading_s * reading_w + tokens * marginal_j + moved_bytes * byte_j
-    return Candidates(total_s, first_token_s, token_s, probability, energy_j, [state.batch for state in states])
+        if exposure > 0.0:
+            delay_s = reading_s - hidden_s
+            harm[row] = exposure * ((delay_s if delay_s > 0.0 else 0.0) + tokens * slower_s)
+    outstanding = [state.batch for state in states]
+    return Candidates(total_s, first_token_s, token_s, probability, energy_j, outstanding, harm=harm)
 
 
 def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_s: float) -> float:
@@ -64,7 +80,7 @@ def in_time_probability(need: Need, time_sd: float, first_token_s: float, token_
         return 0.0
     z = (log(tokens_in_budget) - need.log_mean) / sqrt(need.log_variance + time_sd * time_sd)
     short_enough = 0.5 * (1.0 + erf(z / _SQRT_2))
-    if short_enough < _AS_GOOD_AS_SURE and need.limit < inf:
+    if short_enough < AS_GOOD_AS_SURE and need.limit < inf:
         as_long_as_allowed = _at_most(budget_s, first_token_s + (need.limit - 1.0) * token_s, time_sd)
         # In time either way: there is time for all that the client wants, or the answer ends before that.
         short_enough += (1.0 - short_enough) * as_long_as_allowed
@@ -90,17 +106,7 @@ def lateness_per_s(need: Need, time_sd: float, first_token_s: float, token_s: fl
         return density
     longest_z = log(budget_s / (first_token_s + (need.limit - 1.0) * token_s)) / time_sd
     longest_density = exp(-0.5 * longest_z * longest_z) / (_SQRT_2PI * time_sd * budget_s)
-    return density * (1.0 - normal_cdf(longest_z)) + longest_density * (1.0 - normal_cdf(z))
-
-
-def harm_of(states: Sequence[ServerState], need: Need, rows: Sequence[int]) -> list[float]:
-    """How many of those being served on each server would become late if this one joined them; 0 where not asked."""
-    harm = [0.0] * len(states)
-    for row in rows:
-        state = states[row]
-        if state.exposure > 0.0:
-            harm[row] = state.exposure * state.delay_s(need.prompt_tokens, need.mean_tokens)
-    return harm
+    return 0.5 * (density * (1.0 - erf(longest_z / _SQRT_2)) + longest_density * (1.0 - erf(z / _SQRT_2)))
 
 
 def confident_total_s(need: Need, z: float, time_sd: float, first_token_s: float, token_s: float) -> float:

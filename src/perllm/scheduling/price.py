@@ -27,7 +27,8 @@ class Price:
 
     def ended(self, *, in_time: bool) -> None:
         """Take in the end of a request."""
-        self.value = min(max(self.value + self._aim - in_time, LEAST), MOST)
+        value = self.value + self._aim - in_time
+        self.value = LEAST if value < LEAST else MOST if value > MOST else value
 
     def snapshot(self) -> Evidence:
         """Return the price, to be kept over a restart."""

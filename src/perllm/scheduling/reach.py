@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
 
 from perllm.domain.explanation import Explanation
 from perllm.domain.reason import Refusal, Violation
@@ -17,18 +20,25 @@ from perllm.scheduling.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The rows that may serve a kind of request, and why the others may not. `refusal` is set where none may."""
+    """The rows that may serve a kind of request, and why the others may not. `refusal` is set where none may.
+
+    `reached` and `unreached` are both as arrays, for large fleets.
+    """
 
     rows: tuple[int, ...]
     violations: tuple[Violation | None, ...]
     refusal: Refusal | None
+    reached: NDArray[np.intp] = field(compare=False)
+    unreached: NDArray[np.intp] = field(compare=False)
 
 
 def reach_of(request: Request, service: Service, states: Sequence[ServerState], policy: Policy) -> Reach:
     """Judge every server by the lasting constraints and by what the policy admits."""
     violations = tuple(_lasting_violation(request, service, state, policy) for state in states)
     rows = tuple(row for row, violation in enumerate(violations) if violation is None)
-    return Reach(rows, violations, None if rows else _refusal(violations))
+    may_not = np.array([violation is not None for violation in violations], dtype=bool)
+    refusal = None if rows else _refusal(violations)
+    return Reach(rows, violations, refusal, np.flatnonzero(~may_not), np.flatnonzero(may_not))
 
 
 def explain_reach(reach: Reach, policy: str, server_ids: Sequence[str]) -> Explanation:

@@ -31,7 +31,7 @@ from perllm.scheduling.policy import Policy
 from perllm.scheduling.powering import Power
 from perllm.scheduling.records import arrived
 from perllm.scheduling.settings import SchedulerSettings
-from perllm.scheduling.teaching import evidence_of, lesson_of, teach
+from perllm.scheduling.teaching import lesson_of, teach
 from perllm.scheduling.view import View
 
 # How often a stream's tokens are worth telling to a policy that watches.
@@ -81,7 +81,8 @@ class Scheduler:
         if self._power is not None:
             self._power.hear(record)
         lives.decide(record, now_s, actions)
-        lives.follow(now_s, actions)
+        if self._view.policy.batches:
+            lives.follow(now_s, actions)
         return self._powered(now_s, actions)
 
     def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
@@ -113,7 +114,7 @@ class Scheduler:
         if self._learns:
             self._view.policy.learn(lesson_of(attempt, ending, energy_ratio, now_s))
         if self._power is not None:
-            self._power.learn(attempt, evidence_of(attempt, ending, now_s), now_s)
+            self._power.learn(attempt, ending, now_s)
         lives.note_health(attempt, ending, now_s)
         actions: list[Action] = []
         lives.settle(attempt, ending, now_s, actions)
@@ -166,7 +167,7 @@ class Scheduler:
 
     def _powered(self, now_s: float, actions: list[Action]) -> list[Action]:
         """Add what servers are to be told about sleeping."""
-        if self._power is not None:
+        if self._power is not None and self._power.acts:
             self._power.settle(now_s, actions)
         return actions
 

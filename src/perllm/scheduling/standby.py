@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
+import numpy as np
 from msgspec.structs import replace
 
 from perllm.domain.reason import Violation
@@ -36,12 +38,12 @@ def prefer_awake(case: Judgement, states: Sequence[ServerState], rows: Sequence[
 
 def with_waking(energy_j: Sequence[float], states: Sequence[ServerState], rows: Sequence[int]) -> Sequence[float]:
     """Add to the joules of those that sleep what waking them costs."""
-    found = list(energy_j)
+    found: Any = energy_j.copy() if isinstance(energy_j, np.ndarray) else list(energy_j)
     for row in rows:
         sleep = states[row].server.sleep
         if sleep is not None and states[row].ready_in_s > 0.0:
             found[row] += sleep.wake_j + sleep.wake_s * states[row].server.power.idle_w
-    return found
+    return cast("Sequence[float]", found)
 
 
 def _somebody_can(case: Judgement, states: Sequence[ServerState], confidence: float) -> bool:
@@ -55,4 +57,7 @@ def _somebody_can(case: Judgement, states: Sequence[ServerState], confidence: fl
 
 
 def _awake(rows: Sequence[int], states: Sequence[ServerState]) -> list[int]:
+    given: Any = rows
+    if isinstance(given, np.ndarray):
+        return cast("list[int]", given[[not states[row].standby for row in given.tolist()]])
     return [row for row in rows if not states[row].standby]

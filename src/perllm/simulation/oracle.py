@@ -75,8 +75,9 @@ class Oracle:
             met = foreseen.total_s <= need.budget_s and foreseen.first_token_s <= need.first_token_budget_s
             in_time[row] = 1.0 / (1 + self._harmed(foreseen)) if met else 0.0
         return Candidates(
-            total_s, first_token_s, token_s, in_time, energy_j, candidates.outstanding, servers=candidates.servers
-        )
+            total_s, first_token_s, token_s, in_time, energy_j, candidates.outstanding, servers=candidates.servers,
+            harm=candidates.harm,
+        )  # fmt: skip
 
     def _harmed(self, foreseen: Foreseen) -> int:
         """Count those that would be late with the request and not without."""

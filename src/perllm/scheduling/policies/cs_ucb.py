@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import exp, inf, log, sqrt
-from typing import ClassVar
+from typing import ClassVar, cast
+
+import numpy as np
 
 from perllm.domain.action import Outcome
 from perllm.domain.request import Request
 from perllm.domain.service import Service
+from perllm.scheduling.arm_columns import ArmColumns
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.learned import Evidence
@@ -54,7 +57,6 @@ class Arm:
     def fade(self, now_s: float) -> None:
         """Forget as much as time has taken, so that a server that was dear once is tried again."""
         self.energy_log.fade(now_s)
-        self.changed()
 
     def changed(self) -> None:
         """Recompute the bound after a decision or a result."""
@@ -78,6 +80,7 @@ class CsUcb(Policy):
     """
 
     name: ClassVar[str] = "cs-ucb"
+    takes_arrays: ClassVar[bool] = True
 
     def __init__(
         self, *, dial: bool = True, harm: bool = True, bounds: bool = True, company: bool = True, power: bool = True
@@ -92,6 +95,7 @@ class CsUcb(Policy):
         self._price_of_others = FIRST
         self._usual_j: float | None = None
         self._arms: dict[str, dict[str, Arm]] = {}
+        self._wide: dict[str, ArmColumns] = {}
         self._decisions = 1
         self._fade_at_s = 0.0
 
@@ -106,34 +110,52 @@ class CsUcb(Policy):
         reach = self._delta * sqrt(log(self._decisions + 1.0))
         arms = self._arms.get(request.service, {})
         energy_j, servers = candidates.energy_j, candidates.servers
-        costs_j = []
+        if isinstance(energy_j, np.ndarray):
+            return self._score_wide(request, candidates, arms, reach)
+        scores = []
         for row in candidates.feasible:
             arm = arms.get(servers[row].server_id, UNTRIED)
-            costs_j.append(energy_j[row] * exp(arm.log_mean - arm.width * reach))
-        if not self.weighs_lateness:
-            return [-cost_j for cost_j in costs_j]
-        return self._with_lateness(request, candidates, costs_j)
+            scores.append(-energy_j[row] * exp(arm.log_mean - arm.width * reach))
+        return self._with_lateness(request, candidates, scores) if self.weighs_lateness else scores
 
-    def _with_lateness(self, request: Request, candidates: Candidates, costs_j: Sequence[float]) -> Sequence[float]:
-        """Return minus the joules of each server and the price of the requests it would make late.
+    def _with_lateness(self, request: Request, candidates: Candidates, scores: list[float]) -> Sequence[float]:
+        """Take from minus the joules of each server the price of the requests it would make late.
 
         Who will be late anyway should not be so for long: every requirement's length beyond it costs a usual request.
         """
-        if self._usual_j is None:
-            self._usual_j = min(costs_j)
+        usual_j = self._usual_j
+        if usual_j is None:
+            usual_j = self._usual_j = -max(scores)
         price, limit_s = self._prices.get(request.service), request.requirement.total_s or inf
-        own_j = self._usual_j * (FIRST if price is None else price.value)
-        others_j = self._usual_j * self._price_of_others if self._harm else 0.0
+        own_j = usual_j * (FIRST if price is None else price.value)
+        others_j = usual_j * self._price_of_others if self._harm else 0.0
         probability, harm, total_s = candidates.in_time_probability, candidates.harm, candidates.total_s
-        return [
-            -(
-                cost_j
-                + own_j * (1.0 - probability[row])
-                + others_j * harm[row]
-                + (self._usual_j * (total_s[row] / limit_s - 1.0) if total_s[row] > limit_s else 0.0)
-            )
-            for row, cost_j in zip(candidates.feasible, costs_j, strict=True)
-        ]
+        for number, row in enumerate(candidates.feasible):
+            scores[number] -= own_j * (1.0 - probability[row]) + others_j * harm[row]
+            if total_s[row] > limit_s:
+                scores[number] -= usual_j * (total_s[row] / limit_s - 1.0)
+        return scores
+
+    def _score_wide(
+        self, request: Request, candidates: Candidates, arms: Mapping[str, Arm], reach: float
+    ) -> Sequence[float]:
+        """Do the same with arrays, for a large fleet."""
+        wide = self._wide.get(request.service)
+        if wide is None or wide.servers is not candidates.servers:
+            wide = self._wide[request.service] = ArmColumns(candidates.servers, UNTRIED)
+        wide.refresh(arms)
+        rows = np.asarray(candidates.feasible)
+        costs_j = np.asarray(candidates.energy_j) * np.exp(wide.log_mean - wide.width * reach)
+        if self.weighs_lateness:
+            if self._usual_j is None:
+                self._usual_j = float(costs_j[rows].min())
+            price, total_s = self._prices.get(request.service), np.asarray(candidates.total_s)
+            costs_j += self._usual_j * (FIRST if price is None else price.value) * (
+                1.0 - np.asarray(candidates.in_time_probability)
+            ) + (self._usual_j * self._price_of_others if self._harm else 0.0) * np.asarray(candidates.harm)
+            if request.requirement.total_s:
+                costs_j += self._usual_j * np.maximum(total_s / request.requirement.total_s - 1.0, 0.0)
+        return cast("Sequence[float]", -costs_j[rows])
 
     def worth(self, service: str) -> float:
         # A low price says that cheaper servers may be dared, not that all should wait longer.
@@ -144,14 +166,14 @@ class CsUcb(Policy):
         self._decisions += 1
         arm = self._arm(request.service, server_id)
         arm.outstanding += 1
-        arm.changed()
+        self._changed(arm, request.service, server_id)
 
     def learn(self, lesson: Lesson) -> None:
         arm = self._arm(lesson.service, lesson.server_id)
         arm.outstanding -= 1
         if lesson.evident is _FULLY and lesson.energy_ratio is not None:
             arm.energy_log.learn(log(lesson.energy_ratio), lesson.at_s)
-        arm.changed()
+        self._changed(arm, lesson.service, lesson.server_id)
         if lesson.infer_j is not None and self._usual_j is not None and lesson.evident is _FULLY:
             self._usual_j += USUAL_WEIGHT * (lesson.infer_j + lesson.transmit_j - self._usual_j)
 
@@ -179,13 +201,19 @@ class CsUcb(Policy):
             for server_id, evidence in servers.items():
                 arm = self._arm(service, server_id)
                 arm.energy_log.absorb(evidence)
-                arm.changed()
+                self._changed(arm, service, server_id)
 
     def _fade(self, now_s: float) -> None:
         self._fade_at_s = now_s + FADE_EVERY_S
-        for servers in self._arms.values():
-            for arm in servers.values():
+        for service, arms in self._arms.items():
+            for server_id, arm in arms.items():
                 arm.fade(now_s)
+                self._changed(arm, service, server_id)
+
+    def _changed(self, arm: Arm, service: str, server_id: str) -> None:
+        arm.changed()
+        if service in self._wide:
+            self._wide[service].changed.add(server_id)
 
     def _arm(self, service: str, server_id: str) -> Arm:
         arms = self._arms.setdefault(service, {})
