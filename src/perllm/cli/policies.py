@@ -30,7 +30,7 @@ def policies(
         return
     shown = table("policy", "holds", "minds time", "options", "what it does", words=(1, 2, 3, 4))
     for entry in listed:
-        shown.add_row(entry.name, _yes(entry.holds), _yes(entry.minds_time), _options(entry), entry.summary)
+        shown.add_row(entry.name, _yes(entry.holds), _minds_time(entry), _options(entry), entry.summary)
     show("Policies", shown)
 
 
@@ -40,22 +40,29 @@ class _Described:
     summary: str
     holds: bool
     minds_time: bool
+    weighs_lateness: bool
     options: Mapping[str, Value]
 
 
 def _described(policy: type[Policy]) -> _Described:
     summary = (policy.__doc__ or "").strip().partition("\n")[0]
+    made = policy()
     return _Described(
         name=policy.name,
         summary=summary,
-        holds=policy.holds,
-        minds_time=policy.minds_time,
+        holds=made.holds,
+        minds_time=made.minds_time,
+        weighs_lateness=made.weighs_lateness,
         options={name: option.default for name, option in options_of(policy).items()},
     )
 
 
 def _options(entry: _Described) -> str:
     return "\n".join(written(name, value) for name, value in entry.options.items())
+
+
+def _minds_time(entry: _Described) -> str:
+    return "by a price" if entry.weighs_lateness else _yes(entry.minds_time)
 
 
 def _yes(value: bool) -> str:

@@ -203,9 +203,10 @@ class Chooser:
                 until_s = self._policy.defers(record.request, case.candidates, row, record.arrived_at_s, now_s)
                 if until_s is not None:
                     return Wait(until_s, no_room=False)
-            wait_s = company_s(case, row, self._states[row]) if self._gathers and not case.foreseen else 0.0
-            if wait_s > LEAST_PATIENCE_S:
-                return Gather(row, wait_s, self._exposure(case, row))
+            if self._gathers and not case.foreseen:
+                wait_s = company_s(case, row, self._states[row], self._policy.worth(record.service.name))
+                if wait_s > 0.0:
+                    return Gather(row, wait_s, self._exposure(case, row))
         return self._go(case, row, choice, scores)
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:

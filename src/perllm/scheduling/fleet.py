@@ -40,10 +40,10 @@ class ServerState:
     """
 
     __slots__ = (
-        "_settings", "attempt_s", "batch", "bytes_per_s", "bytes_per_s_limit", "changes", "context_tokens",
+        "_settings", "_shared_w", "attempt_s", "batch", "bytes_per_s", "bytes_per_s_limit", "changes", "context_tokens",
         "cooling_until_s", "decode_log", "decode_ratio", "energy_log", "energy_ratio", "exposure", "failures_in_row",
         "first_log", "first_ratio", "gathering", "healthy", "kv_tokens", "kv_tokens_for_any", "live_tokens",
-        "measured_at_s", "missed_probes", "outlook", "pace", "prefill_w", "read_at_s", "ready_in_s",
+        "measured_at_s", "missed_probes", "outlook", "pace", "prefill_w", "read_at_s", "reads_first", "ready_in_s",
         "request_kv_tokens", "server", "server_id", "slots", "standby", "step", "step_table", "time_sd",
         "total_log", "unread_s", "way_s", "well_at_s",
     )  # fmt: skip
@@ -87,7 +87,7 @@ class ServerState:
             self._forget()
         self.server = server
         self.server_id = server.server_id
-        self.gathering.pays = server.batching is Batching.PREFILL_FIRST
+        self.reads_first = server.batching is Batching.PREFILL_FIRST
         self.slots = server.slots
         self.context_tokens = server.context_tokens
         self.bytes_per_s_limit = min(server.link.up_bytes_per_s, server.link.down_bytes_per_s)
@@ -95,6 +95,7 @@ class ServerState:
         self.kv_tokens_for_any = server.kv_tokens - self.request_kv_tokens
         self.step_table = StepTable(server)
         self.step: Step = self.step_table.joined(0, 0.0)
+        self._shared_w = self._sharing_w() if server.slots > 1 else 0.0
         self.way_s = way_s(server)
         self.prefill_w = prefill_w(server.power)
         self.learned()
@@ -126,14 +127,14 @@ class ServerState:
         Those being served here stand still while it is read, but for `hidden_s` of it where prompts are read in pieces
         beside writing: only what is more than a step anyway delays them. Then every token takes `slower_s` longer.
         """
-        others = self.batch if self.batch < self.slots else self.slots - 1
+        others = self.others
         roomy = (
             self.batch < self.slots
             and self.kv_tokens <= self.kv_tokens_for_any
             and self.bytes_per_s < self.bytes_per_s_limit
         )
         self.well_at_s = self.cooling_until_s if roomy and self.healthy else inf
-        self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if others else 0.0)
+        self.step = step = self.step_table.joined(others, self.live_tokens * others / self.batch if self.batch else 0.0)
         queue_s = self._queue_s() if self.batch >= self.slots else 0.0
         wait_s = (self.way_s + self.unread_s + step.token_s) * self.first_ratio + self.ready_in_s + queue_s
         decode_ratio = self.decode_ratio
@@ -143,7 +144,7 @@ class ServerState:
             step.marginal_j * self.energy_ratio,
             self.read_at_s,
             self.exposure,
-            0.0 if self.gathering.pays else step.token_s * self.first_ratio,
+            0.0 if self.reads_first else step.token_s * self.first_ratio,
             step.slower_s * decode_ratio,
             *self.pace,
         )
@@ -155,6 +156,31 @@ class ServerState:
         own_s = prompt_tokens * token_s
         shared_s = overhead_s + (serial * floor_s if own_s > floor_s else floor_s - (1.0 - serial) * own_s)
         return shared_s, shared_s * reading_w
+
+    def _sharing_w(self) -> float:
+        alone, second = self.step_table.joined(0, 0.0), self.step_table.joined(1, 0.0)
+        return max(alone.marginal_j - second.marginal_j, 0.0) / alone.token_s if alone.token_s > 0.0 else 0.0
+
+    @property
+    def shared_w(self) -> float:
+        """Watts above idle that two sequences save by writing together instead of one after the other."""
+        return self._shared_w * self.energy_ratio
+
+    def gather(self, request_id: str, loss_per_s: float) -> None:
+        """Let a request wait for company on its way here."""
+        self.gathering.join(request_id, loss_per_s)
+        self.changed()
+
+    def let_go(self, request_id: str) -> None:
+        """Let it wait no more."""
+        self.gathering.leave(request_id)
+        self.changed()
+
+    @property
+    def others(self) -> int:
+        """Sequences that one more request would share its steps with: those there, and those that are about to go."""
+        others = self.batch + len(self.gathering)
+        return others if others < self.slots else self.slots - 1
 
     def _queue_s(self) -> float:
         """Expected wait behind full slots in the engine's own queue."""

@@ -108,9 +108,9 @@ class Lives:
             predicted_energy_j=charged_energy_j(need, state, basis),
             explanation=go.explanation,
         )
-        if record.gathering is not state.gathering:
+        if record.awaits is not state:
             state.gathering.came(now_s)
-        state.gathering.left_at_s = now_s
+        state.gathering.left(basis.prefill_s, now_s)
         self._send(record, state, dispatch, basis, go.exposure, now_s, actions)
         for request_id in list(state.gathering.losses):
             # One that goes with this one takes along those that are left.
@@ -150,9 +150,9 @@ class Lives:
         self._look_again_at(record, latest_start_at_s)
 
     def _gather(self, record: RequestRecord, state: ServerState, gather: Gather, now_s: float) -> None:
-        if record.gathering is not state.gathering:
+        if record.awaits is not state:
             state.gathering.came(now_s)
-        self.held.gather(record, state.gathering, gather.loss_per_s)
+        self.held.gather(record, state, gather.loss_per_s)
         self._look_again_at(record, now_s + gather.wait_s)
 
     def _look_again_at(self, record: RequestRecord, at_s: float) -> None:

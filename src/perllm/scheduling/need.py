@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from perllm.scheduling.lengths import Lengths
 from perllm.scheduling.records import RequestRecord
@@ -56,3 +57,8 @@ def need_of(record: RequestRecord, lengths: Lengths, now_s: float) -> Need:
         inf if first_token_s is None else record.arrived_at_s + first_token_s - now_s,
         lengths.taught(now_s),
     )
+
+
+def put_off(need: Need, by_s: float) -> Need:
+    """Return what the request will need after so long."""
+    return replace(need, budget_s=need.budget_s - by_s, first_token_budget_s=need.first_token_budget_s - by_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from math import inf
 
-from perllm.scheduling.gathering import Gathering
+from perllm.scheduling.fleet import ServerState
 from perllm.scheduling.records import Key, RequestRecord
 
 
@@ -47,18 +47,18 @@ class HeldQueue:
         insort(self.keys, record.key)
         self._records[record.key] = record
 
-    def gather(self, record: RequestRecord, gathering: Gathering, loss_per_s: float) -> None:
+    def gather(self, record: RequestRecord, server: ServerState, loss_per_s: float) -> None:
         """Hold a request for company on its way: it is in nobody's way, and room alone is not what it waits for."""
         self.remove(record)
-        gathering.join(record.request.request_id, loss_per_s)
-        record.gathering = gathering
+        server.gather(record.request.request_id, loss_per_s)
+        record.awaits = server
         self._gathered += 1
 
     def remove(self, record: RequestRecord) -> None:
         """Take a request out, if it is there."""
-        if record.gathering is not None:
-            record.gathering.leave(record.request.request_id)
-            record.gathering = None
+        if record.awaits is not None:
+            record.awaits.let_go(record.request.request_id)
+            record.awaits = None
             self._gathered -= 1
         if record.key is not None:
             del self._records[record.key]

@@ -11,7 +11,6 @@ from perllm.domain.energy import EnergyMethod
 from perllm.domain.request import Request
 from perllm.domain.service import Service
 from perllm.scheduling.fleet import ServerState
-from perllm.scheduling.gathering import Gathering
 from perllm.scheduling.life import AttemptState, RequestState
 
 # What the held are sorted by, least first (see queue).
@@ -59,7 +58,7 @@ class RequestRecord(Struct, eq=False, kw_only=True):
     """One request, from its arrival to its outcome.
 
     `latest_start_at_s` is the last instant at which waiting is believed harmless; infinite once (or if) no requirement
-    can be missed by waiting longer. `gathering` is where it waits for company.
+    can be missed by waiting longer. `awaits` is the server on the way to which it waits for company.
     """
 
     request: Request
@@ -71,7 +70,7 @@ class RequestRecord(Struct, eq=False, kw_only=True):
     latest_start_at_s: float = inf
     hold_timer_at_s: float = inf
     key: Key | None = None
-    gathering: Gathering | None = None
+    awaits: ServerState | None = None
     state: RequestState = RequestState.HELD
     attempts: int = 0
     tried: frozenset[str] = frozenset()

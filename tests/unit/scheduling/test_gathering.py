@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from perllm.domain.action import Dispatch
 from perllm.domain.profile import Batching, SpeedProfile
 from perllm.domain.request import Requirement
+from perllm.domain.server import Server
 from perllm.scheduling.scheduler import Scheduler
 from tests.unit.scheduling.builders import EDGE, completed, dispatch_of, request, scheduler
 
@@ -23,7 +24,8 @@ def busy(server: object = READER, **changes: object) -> Scheduler:
     """Return a brain whose server is writing four answers that are nearly late."""
     brain = scheduler(server, **changes)  # type: ignore[arg-type]
     for number in range(4):
-        dispatch_of(brain.submit(request(f"old{number}", requirement=TIGHT), 0.0))
+        at_s = 0.3 * number
+        dispatch_of(brain.submit(request(f"old{number}", requirement=TIGHT, hold_until_s=at_s), at_s))
     return brain
 
 
@@ -69,8 +71,31 @@ def test_nobody_waits_where_company_saves_nothing_or_room_is_scarce(server: obje
     assert ["relaxed"] == sent(busy(server).submit(request("relaxed", requirement=RELAXED), 1.0))
 
 
-def test_an_idle_server_is_not_waited_for() -> None:
+def steady(every_s: float, requests: int = 10, server: Server = READER) -> tuple[Scheduler, float]:
+    """Return an idle brain that has served a request now and then, and the instant at which the next one is due."""
+    brain = scheduler(server)
+    for number in range(requests):
+        at_s = every_s * number
+        dispatch = dispatch_of(brain.submit(request(f"old{number}", requirement=RELAXED, hold_until_s=at_s), at_s))
+        brain.close(dispatch.attempt_id, completed(), at_s + 0.9 * every_s)
+    return brain, every_s * requests
+
+
+def test_the_first_request_of_all_waits_for_nobody() -> None:
     assert ["first"] == sent(scheduler(READER).submit(request("first", requirement=RELAXED), 0.0))
+
+
+def test_an_idle_server_is_put_to_work_for_two_at_once_where_the_next_one_is_near() -> None:
+    brain, now_s = steady(2.0)
+
+    assert [] == sent(brain.submit(request("relaxed", requirement=RELAXED), now_s))
+    assert ["next", "relaxed"] == sent(brain.submit(request("next", hold_until_s=now_s + 1.0), now_s + 1.0))
+
+
+def test_nobody_waits_for_company_that_has_stopped_coming() -> None:
+    brain, now_s = steady(2.0)
+
+    assert ["late"] == sent(brain.submit(request("late", requirement=RELAXED), now_s + 3600.0))
 
 
 def test_a_caller_that_cannot_wait_does_not_wait_for_company() -> None:
@@ -87,9 +112,15 @@ def test_who_leaves_while_waiting_for_company_is_gone() -> None:
     assert ["urgent"] == sent(brain.submit(request("urgent", requirement=Requirement()), 1.2))
 
 
-def test_a_server_that_empties_has_no_chances_left_to_lose() -> None:
-    brain = busy()
-    for number in range(4):
-        brain.close(f"old{number}#1", completed(), 2.0)
+def test_an_idle_server_that_gains_nothing_by_company_is_not_kept_waiting() -> None:
+    """All arithmetic: two sequences take twice as long as one."""
+    speed = SpeedProfile(prefill_token_s=0.0004, decode_token_s=0.05)
+    brain, now_s = steady(4.0, server=replace(READER, speed=speed))
 
-    assert ["next"] == sent(brain.submit(request("next", requirement=RELAXED), 3.0))
+    assert ["alone"] == sent(brain.submit(request("alone", requirement=RELAXED), now_s))
+
+
+def test_a_first_token_that_must_come_soon_does_not_wait_for_company() -> None:
+    soon = Requirement(total_s=60.0, first_token_s=0.5)
+
+    assert ["soon"] == sent(busy().submit(request("soon", requirement=soon, stream=True), 1.0))

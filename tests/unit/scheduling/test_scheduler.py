@@ -127,7 +127,7 @@ def test_a_hopeless_request_is_served_least_late_or_refused_as_its_service_says(
 
 def test_nothing_is_refused_on_a_description_alone() -> None:
     wrongly_described = replace(CHAT, when_infeasible=WhenInfeasible.REFUSE, output_tokens=10_000.0)
-    brain = scheduler(EDGE, services=[wrongly_described])
+    brain = scheduler(EDGE, services=[wrongly_described], policy="cs-ucb:company=false")
     choices = []
     for number in range(30):
         dispatch = dispatch_of(brain.submit(request(f"r{number}", max_output_tokens=None), float(number)))
@@ -404,7 +404,7 @@ def test_a_service_that_became_private_stays_at_the_edge_with_what_it_holds() ->
 
 
 def test_a_server_that_was_slow_once_is_tried_again() -> None:
-    brain = scheduler()
+    brain = scheduler(policy="cs-ucb:company=false:dial=false")
     for number in range(30):
         for action in brain.submit(request(f"slow-{number}"), float(number)):
             assert isinstance(action, Dispatch)

@@ -9,6 +9,7 @@ import pytest
 from perllm.domain.service import Service
 from perllm.scheduling.policies.cs_ucb import ARM_SD, DELTA, CsUcb
 from perllm.scheduling.policy import Evident, Lesson
+from perllm.scheduling.price import FIRST
 from tests.unit.scheduling.builders import request
 from tests.unit.scheduling.policies.candidates import candidates
 from tests.unit.scheduling.policies.outcomes import IN_TIME, late
@@ -24,7 +25,7 @@ def lesson(server_id: str, ratio: float | None, evident: Evident = Evident.FULLY
 
 
 def test_untried_servers_are_judged_by_their_prediction_at_one_common_bound() -> None:
-    """t = 1, L = 1 (the prior): factor exp(-0.5 * 0.2 * sqrt(ln 2 / 1))."""
+    """t = 1, L = 1 (the prior): factor exp(-0.15 * 0.2 * sqrt(ln 2 / 1))."""
     factor = exp(-DELTA * ARM_SD * sqrt(log(2.0)))
 
     scores = CsUcb().score(request(), candidates([10.0, 20.0]), 0.0)
@@ -101,20 +102,20 @@ def ended(policy: CsUcb, times: int, *, in_time: bool) -> None:
 
 
 def test_lateness_costs_its_price_in_usual_requests() -> None:
-    """No bounds: 10 J surely in time against 4 J that are late once in ten; a miss costs 20 usual requests of 4 J."""
+    """No bounds: 10 J surely in time against 4 J that are late once in ten; a miss costs 10 usual requests of 4 J."""
     policy = CsUcb(bounds=False)
 
     sure, cheap = policy.score(request(), candidates([10.0, 4.0], probability=[1.0, 0.9]), 0.0)
 
     assert pytest.approx(-10.0) == sure
-    assert pytest.approx(-(4.0 + 0.1 * 20.0 * 4.0)) == cheap
+    assert pytest.approx(-(4.0 + 0.1 * FIRST * 4.0)) == cheap
 
 
 def test_a_server_is_charged_for_those_it_would_make_late() -> None:
     policy, careless = CsUcb(bounds=False), CsUcb(bounds=False, harm=False)
     crowded = candidates([5.0, 5.0], harm=[0.5, 0.0])
 
-    assert [pytest.approx(-(5.0 + 0.5 * 20.0 * 5.0)), pytest.approx(-5.0)] == list(
+    assert [pytest.approx(-(5.0 + 0.5 * FIRST * 5.0)), pytest.approx(-5.0)] == list(
         policy.score(request(), crowded, 0.0)
     )
     assert [-5.0, -5.0] == list(careless.score(request(), crowded, 0.0))
@@ -122,7 +123,7 @@ def test_a_server_is_charged_for_those_it_would_make_late() -> None:
 
 def test_a_service_that_is_always_in_time_dares_more_and_one_that_is_not_pays_more() -> None:
     def prefers(policy: CsUcb) -> int:
-        scores = list(policy.score(request(), candidates([10.0, 4.0], probability=[1.0, 0.9]), 0.0))
+        scores = list(policy.score(request(), candidates([10.0, 4.0], probability=[1.0, 0.8]), 0.0))
         return scores.index(max(scores))
 
     good, bad = CsUcb(bounds=False), CsUcb(bounds=False)
