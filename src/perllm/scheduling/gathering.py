@@ -56,4 +56,4 @@ class Gathering:
 
     def loss_per_s(self, but: str) -> float:
         """Return what all of them but one lose by waiting."""
-        return sum(self.losses.values()) - self.losses.get(but, 0.0) if self.losses else 0.0
+        return sum(self.losses.values()) - self.losses.get(but, 0.0)

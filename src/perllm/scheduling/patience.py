@@ -31,7 +31,7 @@ def room_s(case: Judgement, states: Sequence[ServerState], confidence: float) ->
     z = NormalDist().inv_cdf(min(max(confidence, 0.01), 0.999))
     longest_s = 0.0
     for row in case.full:
-        if candidates.in_time_probability[row] >= confidence:
+        if float(candidates.in_time_probability[row]) >= confidence:
             first_s, token_s = float(candidates.first_token_s[row]), float(candidates.token_s[row])
             time_sd = 0.0 if case.foreseen else states[row].time_sd
             total_s = confident_total_s(need, z, time_sd, first_s, token_s)
