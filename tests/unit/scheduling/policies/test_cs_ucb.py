@@ -102,7 +102,7 @@ def ended(policy: CsUcb, times: int, *, in_time: bool) -> None:
 
 
 def test_lateness_costs_its_price_in_usual_requests() -> None:
-    """No bounds: 10 J surely in time against 4 J that are late once in ten; a miss costs 10 usual requests of 4 J."""
+    """No bounds: 10 J surely in time against 4 J that are late once in ten; a miss costs 20 usual requests of 4 J."""
     policy = CsUcb(bounds=False)
 
     sure, cheap = policy.score(request(), candidates([10.0, 4.0], probability=[1.0, 0.9]), 0.0)
