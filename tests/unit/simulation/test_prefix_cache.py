@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from perllm.domain.attempt import Ending
 from perllm.simulation.engine import Engine
-from perllm.simulation.prefix_cache import BLOCK_TOKENS, PrefixCache
+from perllm.simulation.job import BLOCK_TOKENS
+from perllm.simulation.prefix_cache import PrefixCache
 from perllm.simulation.trouble import Outage
 from tests.unit.simulation.machines import AT_HAND, endings, exactly, instants, job, reports
 
