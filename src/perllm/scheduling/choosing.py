@@ -25,6 +25,7 @@ from perllm.scheduling.policy import Policy
 from perllm.scheduling.predictor import harm_of, kv_tokens_of, lateness_per_s
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.sessions import Sessions, spare_harm
 from perllm.scheduling.settings import SchedulerSettings
 from perllm.scheduling.standby import prefer_awake
 
@@ -39,13 +40,17 @@ _SERVE = WhenInfeasible.SERVE
 
 
 class Go(Struct, frozen=True, gc=False):
-    """Dispatch to the server in `row`, expected to take `total_s`; `exposure` is what a second of delay would lose."""
+    """Dispatch to the server in `row`, expected to take `total_s` and to know `cached_tokens` of the prompt.
+
+    `exposure` is what a second of delay would lose.
+    """
 
     row: int
     choice: Choice
     total_s: float
     exposure: float
     explanation: Explanation | None
+    cached_tokens: float = 0.0
 
 
 class Wait(Struct, frozen=True, gc=False):
@@ -94,6 +99,7 @@ class Chooser:
         policy: Policy,
         settings: SchedulerSettings,
         rng: np.random.Generator,
+        sessions: Sessions | None = None,
     ) -> None:
         holds = policy.holds if settings.hold is None else settings.hold
         self._sleeps = policy.sleeps if settings.power is None else settings.power
@@ -103,7 +109,9 @@ class Chooser:
         self._server_ids = tuple(state.server_id for state in states)
         self._policy = policy
         self._minds_time = policy.minds_time or policy.weighs_lateness
-        self._judge = Judge(states, holds=holds, minds_time=policy.minds_time, foresight=policy.foresight)
+        self._judge = Judge(
+            states, holds=holds, minds_time=policy.minds_time, foresight=policy.foresight, sessions=sessions
+        )
         self._servers = tuple(state.server for state in states)
         self._unknown = (nan,) * len(states)
         self._least_context_tokens = min((state.context_tokens for state in states), default=0)
@@ -138,6 +146,8 @@ class Chooser:
             return None
         candidates.feasible = [*roomy, *full]
         candidates.harm = harm_of(self._states, case.need, candidates.feasible)
+        if case.cached:
+            spare_harm(candidates, self._states, case.need, case.cached)
         scores = self._policy.score(case.record.request, candidates, case.now_s)
         row = self._best(roomy, scores[: len(roomy)])
         if full and max(scores[len(roomy) :]) > max(scores[: len(roomy)]):
@@ -213,7 +223,8 @@ class Chooser:
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:
         explanation = self._explain(case, row, scores) if self._explains else None
-        return Go(row, choice, case.candidates.total_s[row], self._exposure(case, row), explanation)
+        total_s, cached_tokens = case.candidates.total_s[row], case.cached.get(row, 0.0)
+        return Go(row, choice, total_s, self._exposure(case, row), explanation, cached_tokens)
 
     def _exposure(self, case: Judgement, row: int) -> float:
         if case.foreseen:

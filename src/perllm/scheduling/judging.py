@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -15,13 +15,14 @@ from perllm.scheduling.need import Need
 from perllm.scheduling.predictor import estimate_all
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
+from perllm.scheduling.sessions import NOTHING, Sessions, spare
 
 
 class Judgement(Struct, frozen=True, gc=False):
     """The estimates and violations of one decision.
 
     `roomy` rows could take the request now, in time or not; `full` rows will in a while. `foreseen`: these
-    times are no estimates.
+    times are no estimates. Rows in `cached` know so many tokens of the prompt.
     """
 
     record: RequestRecord
@@ -31,6 +32,7 @@ class Judgement(Struct, frozen=True, gc=False):
     full: Sequence[int]
     now_s: float
     foreseen: bool = False
+    cached: Mapping[int, float] = NOTHING
 
     @property
     def no_room(self) -> bool:
@@ -50,16 +52,23 @@ FADE_EVERY_S = 30.0
 class Judge:
     """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one."""
 
-    __slots__ = ("_fade_at_s", "_foresight", "_minds_time", "_room", "_servers", "_states")
+    __slots__ = ("_fade_at_s", "_foresight", "_minds_time", "_room", "_servers", "_sessions", "_states")
 
     def __init__(
-        self, states: Sequence[ServerState], *, holds: bool, minds_time: bool, foresight: Foresight | None = None
+        self,
+        states: Sequence[ServerState],
+        *,
+        holds: bool,
+        minds_time: bool,
+        foresight: Foresight | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self._states = states
         self._servers = tuple(state.server for state in states)
         self._room: tuple[Passing, ...] = ROOM if holds else ()
         self._minds_time = minds_time
         self._foresight = foresight
+        self._sessions = sessions
         self._fade_at_s = 0.0
 
     def confidence(self, record: RequestRecord) -> float:
@@ -75,6 +84,11 @@ class Judge:
                 state.fade(now_s)
         candidates = estimate_all(states, need, reach.rows, now_s)
         candidates.servers = self._servers
+        cached = NOTHING
+        if self._sessions is not None and record.request.session is not None:
+            cached = self._sessions.cached(record.request, need, states, reach.rows, now_s)
+            if cached:
+                spare(candidates, states, need, cached)
         if self._foresight is not None:
             candidates = self._foresight.candidates(record.request, need, candidates, reach.rows, now_s)
         candidates.violations = violations = list(reach.violations)
@@ -93,7 +107,7 @@ class Judge:
             elif violation in TEMPORARY:
                 full.append(row)
             violations[row] = violation
-        return Judgement(record, need, candidates, roomy, full, now_s, self._foresight is not None)
+        return Judgement(record, need, candidates, roomy, full, now_s, self._foresight is not None, cached)
 
     def _violation(self, record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
         """Return the first constraint that a server breaks; one that is well at a glance keeps the standing ones."""

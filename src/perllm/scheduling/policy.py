@@ -63,6 +63,7 @@ class Policy:
     operators use today do none of it. `weighs_lateness`: it scores whoever is reachable, in time or not, with room or
     full for now, and looks at `Candidates.harm`.
     `sleeps`: servers that obey commands are sent to sleep while the others can carry what comes.
+    `recalls`: estimates count what a conversation has left in servers' caches.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
     learns nothing from how they were met (`energy_ratio`), so that nothing need be predicted unless somebody wants an
     explanation; it cannot defer. `batches`: what it defers it may release together, so that whenever one request goes
@@ -76,6 +77,7 @@ class Policy:
     minds_time: bool = True
     weighs_lateness: bool = False
     sleeps: bool = False
+    recalls: bool = True
     watches: ClassVar[bool] = False
     blind: ClassVar[bool] = False
     batches: ClassVar[bool] = False

@@ -1,0 +1,188 @@
+"""What conversations have left in servers' caches: where one goes on, only what is new need be read.
+
+For each server that keeps prefixes, a picture of its cache: which sessions it served last, as many as fit. Nothing in
+it is told by the server; what it says of a prompt that came back (`cached_tokens`) corrects how far it is trusted.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from perllm.domain.attempt import Ending, EndingKind
+from perllm.domain.request import Request
+from perllm.domain.server import Server
+from perllm.scheduling.belief import Belief
+from perllm.scheduling.candidates import Candidates
+from perllm.scheduling.fleet import ServerState
+from perllm.scheduling.need import Need
+from perllm.scheduling.predictor import in_time_probability
+from perllm.scheduling.records import AttemptRecord
+
+# An engine that restarts or serves another model in between tells nobody.
+MEMORY_S = 3600.0
+# Of one server, however large its cache: each takes about 200 bytes here.
+MOST_SESSIONS = 4096
+# What is believed at first of the share that is found again, and how many observations that is worth.
+TRUST, TRUST_SD, TRUST_WEIGHT = 1.0, 0.2, 2.0
+# How many observations the trust may rest on.
+TRUST_MEMORY_WEIGHT = 50.0
+
+NOTHING: Mapping[int, float] = {}
+
+_COMPLETED, _FAILED, _LOST = EndingKind.COMPLETED, EndingKind.FAILED, EndingKind.LOST
+
+
+class Left(Struct, frozen=True, gc=False):
+    """A prompt and its answer, read and written on one server."""
+
+    prompt_bytes: int
+    prompt_tokens: int
+    output_tokens: int
+    at_s: float
+
+    def known_tokens(self, request: Request, prompt_tokens: float) -> float:
+        """Return how much of a prompt of about so many tokens was here already; 0 if it cannot go on from this."""
+        more_bytes = request.prompt_bytes - self.prompt_bytes
+        if more_bytes < 0 or self.prompt_bytes <= 0:
+            return 0.0
+        # At this text's own bytes per token: what is new is a small difference of large numbers.
+        unread = more_bytes * self.prompt_tokens / self.prompt_bytes - self.output_tokens
+        return max(prompt_tokens - max(unread, 1.0), 0.0)
+
+
+class Cache:
+    """One server's cache as far as it can be known: the longest unused gives way, as in the engines."""
+
+    __slots__ = ("kv_tokens", "left", "tells", "tokens", "trust")
+
+    def __init__(self, kv_tokens: int) -> None:
+        self.kv_tokens = kv_tokens
+        self.left: OrderedDict[str, Left] = OrderedDict()
+        self.tokens = 0
+        # Some engines do not say what they knew, and nought is what they seem to say.
+        self.tells = False
+        self.trust = Belief(
+            mean=TRUST, sd=TRUST_SD, weight=TRUST_WEIGHT, memory_s=MEMORY_S, memory_weight=TRUST_MEMORY_WEIGHT
+        )
+
+    def keep(self, session: str, left: Left, in_use_tokens: float) -> None:
+        """Note what a session has left, and forget what no longer fits beside what is in use."""
+        self.drop(session)
+        self.left[session] = left
+        self.tokens += left.prompt_tokens + left.output_tokens
+        while self.left and (self.tokens > self.kv_tokens - in_use_tokens or len(self.left) > MOST_SESSIONS):
+            self.drop(next(iter(self.left)))
+
+    def drop(self, session: str) -> None:
+        left = self.left.pop(session, None)
+        if left is not None:
+            self.tokens -= left.prompt_tokens + left.output_tokens
+
+    def clear(self) -> None:
+        self.left.clear()
+        self.tokens = 0
+
+
+class Sessions:
+    """What is believed of all servers' caches."""
+
+    __slots__ = ("_caches",)
+
+    def __init__(self) -> None:
+        self._caches: dict[str, Cache] = {}
+
+    def meet(self, servers: Sequence[Server]) -> None:
+        """Take in which servers keep prefixes now; those that stay as they were keep what is believed of them."""
+        known = self._caches
+        self._caches = {server.server_id: Cache(server.kv_tokens) for server in servers if server.caches_prefixes}
+        for server_id, cache in self._caches.items():
+            if server_id in known and known[server_id].kv_tokens == cache.kv_tokens:
+                self._caches[server_id] = known[server_id]
+
+    def cached(
+        self, request: Request, need: Need, states: Sequence[ServerState], rows: Sequence[int], now_s: float
+    ) -> Mapping[int, float]:
+        """Return how many tokens of a request's prompt are believed known, by row, where any are."""
+        if request.session is None or not self._caches:
+            return NOTHING
+        found = {}
+        for row in rows:
+            cache = self._caches.get(states[row].server_id)
+            left = None if cache is None else cache.left.get(request.session)
+            if cache is None or left is None or now_s - left.at_s > MEMORY_S:
+                continue
+            tokens = cache.trust.mean * left.known_tokens(request, need.prompt_tokens)
+            if tokens > 0.0:
+                found[row] = tokens
+        return found
+
+    def closed(self, attempt: AttemptRecord, ending: Ending, now_s: float) -> float:
+        """Take in the end of an attempt; return the tokens of its prompt that need not have been read."""
+        usage, cache = ending.usage, self._caches.get(attempt.server.server_id)
+        told = 0.0 if usage is None else float(usage.cached_tokens)
+        if cache is None:
+            return told
+        if ending.kind is not _COMPLETED or usage is None:
+            if ending.blame_server and (ending.kind is _FAILED or ending.kind is _LOST):
+                cache.clear()
+            return told
+        request, believed = attempt.owner.request, 0.0 if attempt.basis is None else attempt.basis.cached_tokens
+        left = Left(request.prompt_bytes, usage.prompt_tokens, usage.output_tokens, now_s)
+        # One without a session takes room too.
+        cache.keep(request.session or request.request_id, left, attempt.server.live_tokens)
+        cache.tells = cache.tells or told > 0.0
+        if not cache.tells:
+            return min(believed, usage.prompt_tokens - 1.0)
+        if believed > 0.0:
+            cache.trust.learn(min(told * cache.trust.mean / believed, 1.0), now_s)
+        return told
+
+    def forget(self, server_id: str) -> None:
+        """A server has been down or asleep: its cache is empty."""
+        cache = self._caches.get(server_id)
+        if cache is not None:
+            cache.clear()
+
+    def count(self, server_id: str) -> int:
+        """Return how many sessions are remembered of a server."""
+        cache = self._caches.get(server_id)
+        return 0 if cache is None else len(cache.left)
+
+
+def spare(candidates: Candidates, states: Sequence[ServerState], need: Need, cached: Mapping[int, float]) -> None:
+    """Take the reading of what is cached out of the estimates."""
+    first_token_s, total_s, energy_j, probability = (
+        list(column)
+        for column in (
+            candidates.first_token_s, candidates.total_s, candidates.energy_j, candidates.in_time_probability,
+        )
+    )  # fmt: skip
+    for row, tokens in cached.items():
+        state = states[row]
+        spared_s = _reading_s(state, need.prompt_tokens) - _reading_s(state, need.prompt_tokens - tokens)
+        *_, reading_w, _, time_sd = state.pace
+        first_token_s[row] -= spared_s
+        total_s[row] -= spared_s
+        energy_j[row] -= spared_s * reading_w
+        probability[row] = in_time_probability(need, time_sd, first_token_s[row], candidates.token_s[row])
+    candidates.first_token_s, candidates.total_s = first_token_s, total_s
+    candidates.energy_j, candidates.in_time_probability = energy_j, probability
+
+
+def spare_harm(candidates: Candidates, states: Sequence[ServerState], need: Need, cached: Mapping[int, float]) -> None:
+    """Count those who would become late by the reading of the rest alone."""
+    harm = list(candidates.harm)
+    for row, tokens in cached.items():
+        if harm[row] > 0.0:
+            harm[row] = states[row].exposure * states[row].delay_s(need.prompt_tokens - tokens, need.mean_tokens)
+    candidates.harm = harm
+
+
+def _reading_s(state: ServerState, tokens: float) -> float:
+    """Return how long so many tokens take to be read, but for the overhead."""
+    _, token_s, floor_s, _, serial, *_ = state.pace
+    own_s = tokens * token_s
+    return own_s + serial * floor_s if own_s > floor_s else floor_s + serial * own_s
