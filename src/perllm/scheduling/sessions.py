@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from perllm.costs.time import prefill_s
 from perllm.domain.attempt import Ending, EndingKind
 from perllm.domain.request import Request
 from perllm.domain.server import Server
@@ -46,7 +47,7 @@ class Left(Struct, frozen=True, gc=False):
     def known_tokens(self, request: Request, prompt_tokens: float) -> float:
         """Return how much of a prompt of about so many tokens was here already; 0 if it cannot go on from this."""
         more_bytes = request.prompt_bytes - self.prompt_bytes
-        if more_bytes < 0 or self.prompt_bytes <= 0:
+        if more_bytes < 0 or self.prompt_bytes <= 0 or self.prompt_tokens <= 0:
             return 0.0
         # At this text's own bytes per token: what is new is a small difference of large numbers.
         unread = more_bytes * self.prompt_tokens / self.prompt_bytes - self.output_tokens
@@ -84,6 +85,20 @@ class Cache:
     def clear(self) -> None:
         self.left.clear()
         self.tokens = 0
+
+    def found(self, attempt: AttemptRecord, told: float, now_s: float) -> float:
+        """Learn how much of what was believed known was; return it, as told or else as the first token's time says."""
+        believed = 0.0 if attempt.basis is None else attempt.basis.cached_tokens
+        if believed <= 0.0:
+            return told
+        if not self.tells:
+            known = _seems_known(attempt)
+            if known is None:
+                return believed
+            told = believed if known else 0.0
+        # Of what there should have been; the belief was that times the trust of then.
+        self.trust.learn(min(told * self.trust.mean / believed, 1.0) if self.tells else told / believed, now_s)
+        return told
 
 
 class Sessions:
@@ -129,16 +144,12 @@ class Sessions:
             if ending.blame_server and (ending.kind is _FAILED or ending.kind is _LOST):
                 cache.clear()
             return told
-        request, believed = attempt.owner.request, 0.0 if attempt.basis is None else attempt.basis.cached_tokens
+        request = attempt.owner.request
         left = Left(request.prompt_bytes, usage.prompt_tokens, usage.output_tokens, now_s)
         # One without a session takes room too.
         cache.keep(request.session or request.request_id, left, attempt.server.live_tokens)
         cache.tells = cache.tells or told > 0.0
-        if not cache.tells:
-            return min(believed, usage.prompt_tokens - 1.0)
-        if believed > 0.0:
-            cache.trust.learn(min(told * cache.trust.mean / believed, 1.0), now_s)
-        return told
+        return cache.found(attempt, told, now_s)
 
     def forget(self, server_id: str) -> None:
         """A server has been down or asleep: its cache is empty."""
@@ -179,6 +190,17 @@ def spare_harm(candidates: Candidates, states: Sequence[ServerState], need: Need
         if harm[row] > 0.0:
             harm[row] = states[row].exposure * states[row].delay_s(need.prompt_tokens - tokens, need.mean_tokens)
     candidates.harm = harm
+
+
+def _seems_known(attempt: AttemptRecord) -> bool | None:
+    """Say whether a prompt was read so fast that its start must have been known; None if nothing was seen of it."""
+    basis, first_at_s = attempt.basis, attempt.first_token_at_s
+    if basis is None or first_at_s is None or attempt.queued:
+        return None
+    ratio, took_s = attempt.server.first_ratio, first_at_s - attempt.dispatched_at_s
+    whole_s = basis.first_token_s - basis.prefill_s + prefill_s(attempt.server.server.speed, basis.prompt_tokens)
+    # Nearer, as a factor, to the rest than to the whole.
+    return took_s * took_s < basis.first_token_s * whole_s * ratio * ratio
 
 
 def _reading_s(state: ServerState, tokens: float) -> float:
