@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 from msgspec import Struct
 
@@ -15,7 +16,9 @@ from perllm.scheduling.need import Need
 from perllm.scheduling.predictor import estimate_all
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
-from perllm.scheduling.sessions import NOTHING, Sessions, spare
+from perllm.scheduling.sessions import Sessions, spare
+
+NO_ROWS: Mapping[int, float] = {}
 
 
 class Judgement(Struct, frozen=True, gc=False):
@@ -32,7 +35,7 @@ class Judgement(Struct, frozen=True, gc=False):
     full: Sequence[int]
     now_s: float
     foreseen: bool = False
-    cached: Mapping[int, float] = NOTHING
+    cached: Mapping[int, float] = NO_ROWS
 
     @property
     def no_room(self) -> bool:
@@ -52,7 +55,7 @@ FADE_EVERY_S = 30.0
 class Judge:
     """Judges requests over one fleet: `holds` makes room a constraint, `minds_time` makes time one."""
 
-    __slots__ = ("_fade_at_s", "_foresight", "_minds_time", "_room", "_servers", "_sessions", "_states")
+    __slots__ = ("_fade_at_s", "_foresight", "_minds_time", "_room", "_row_of", "_servers", "_sessions", "_states")
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Judge:
     ) -> None:
         self._states = states
         self._servers = tuple(state.server for state in states)
+        self._row_of = {state.server_id: row for row, state in enumerate(states)}
         self._room: tuple[Passing, ...] = ROOM if holds else ()
         self._minds_time = minds_time
         self._foresight = foresight
@@ -84,9 +88,9 @@ class Judge:
                 state.fade(now_s)
         candidates = estimate_all(states, need, reach.rows, now_s)
         candidates.servers = self._servers
-        cached = NOTHING
+        cached: Mapping[int, float] = NO_ROWS
         if self._sessions is not None and record.request.session is not None:
-            cached = self._sessions.cached(record.request, need, states, reach.rows, now_s)
+            cached = self._cached(self._sessions.cached(record.request, need.prompt_tokens, now_s), candidates)
             if cached:
                 spare(candidates, states, need, cached)
         if self._foresight is not None:
@@ -108,6 +112,13 @@ class Judge:
                 full.append(row)
             violations[row] = violation
         return Judgement(record, need, candidates, roomy, full, now_s, self._foresight is not None, cached)
+
+    def _cached(self, known: Mapping[str, float], candidates: Candidates) -> Mapping[int, float]:
+        """Return the tokens that servers know of a prompt by row, of those it can reach."""
+        if not known:
+            return NO_ROWS
+        rows = {self._row_of[server_id]: tokens for server_id, tokens in known.items()}
+        return {row: tokens for row, tokens in rows.items() if not isnan(candidates.total_s[row])}
 
     def _violation(self, record: RequestRecord, need: Need, state: ServerState, now_s: float) -> Violation | None:
         """Return the first constraint that a server breaks; one that is well at a glance keeps the standing ones."""

@@ -31,7 +31,7 @@ TRUST, TRUST_SD, TRUST_WEIGHT = 1.0, 0.2, 2.0
 # How many observations the trust may rest on.
 TRUST_MEMORY_WEIGHT = 50.0
 
-NOTHING: Mapping[int, float] = {}
+NOTHING: Mapping[str, float] = {}
 
 _COMPLETED, _FAILED, _LOST = EndingKind.COMPLETED, EndingKind.FAILED, EndingKind.LOST
 
@@ -57,9 +57,11 @@ class Left(Struct, frozen=True, gc=False):
 class Cache:
     """One server's cache as far as it can be known: the longest unused gives way, as in the engines."""
 
-    __slots__ = ("kv_tokens", "left", "tells", "tokens", "trust")
+    __slots__ = ("_places", "_server_id", "kv_tokens", "left", "tells", "tokens", "trust")
 
-    def __init__(self, kv_tokens: int) -> None:
+    def __init__(self, server_id: str, kv_tokens: int, places: Places) -> None:
+        self._server_id = server_id
+        self._places = places
         self.kv_tokens = kv_tokens
         self.left: OrderedDict[str, Left] = OrderedDict()
         self.tokens = 0
@@ -69,11 +71,15 @@ class Cache:
             mean=TRUST, sd=TRUST_SD, weight=TRUST_WEIGHT, memory_s=MEMORY_S, memory_weight=TRUST_MEMORY_WEIGHT
         )
 
-    def keep(self, session: str, left: Left, in_use_tokens: float) -> None:
-        """Note what a session has left, and forget what no longer fits beside what is in use."""
+    def keep(self, request: Request, left: Left, in_use_tokens: float) -> None:
+        """Note what a request has left, and forget what no longer fits beside what is in use."""
+        # One without a session takes room too.
+        session = request.session or request.request_id
         self.drop(session)
         self.left[session] = left
         self.tokens += left.prompt_tokens + left.output_tokens
+        if request.session is not None:
+            self._places.setdefault(session, {})[self._server_id] = self
         while self.left and (self.tokens > self.kv_tokens - in_use_tokens or len(self.left) > MOST_SESSIONS):
             self.drop(next(iter(self.left)))
 
@@ -81,10 +87,14 @@ class Cache:
         left = self.left.pop(session, None)
         if left is not None:
             self.tokens -= left.prompt_tokens + left.output_tokens
+            places = self._places.get(session, {})
+            places.pop(self._server_id, None)
+            if not places:
+                self._places.pop(session, None)
 
     def clear(self) -> None:
-        self.left.clear()
-        self.tokens = 0
+        while self.left:
+            self.drop(next(iter(self.left)))
 
     def found(self, attempt: AttemptRecord, told: float, now_s: float) -> float:
         """Learn how much of what was believed known was; return it, as told or else as the first token's time says."""
@@ -101,37 +111,42 @@ class Cache:
         return told
 
 
+# By session, the caches that hold something of it, each by its server.
+Places = dict[str, dict[str, Cache]]
+
+
 class Sessions:
     """What is believed of all servers' caches."""
 
-    __slots__ = ("_caches",)
+    __slots__ = ("_caches", "_places")
 
     def __init__(self) -> None:
         self._caches: dict[str, Cache] = {}
+        self._places: Places = {}
 
     def meet(self, servers: Sequence[Server]) -> None:
         """Take in which servers keep prefixes now; those that stay as they were keep what is believed of them."""
-        known = self._caches
-        self._caches = {server.server_id: Cache(server.kv_tokens) for server in servers if server.caches_prefixes}
-        for server_id, cache in self._caches.items():
-            if server_id in known and known[server_id].kv_tokens == cache.kv_tokens:
-                self._caches[server_id] = known[server_id]
+        known, self._caches = self._caches, {}
+        for server in servers:
+            if server.caches_prefixes:
+                cache = known.get(server.server_id)
+                if cache is None or cache.kv_tokens != server.kv_tokens:
+                    cache = Cache(server.server_id, server.kv_tokens, self._places)
+                self._caches[server.server_id] = cache
+        for server_id, cache in known.items():
+            if self._caches.get(server_id) is not cache:
+                cache.clear()
 
-    def cached(
-        self, request: Request, need: Need, states: Sequence[ServerState], rows: Sequence[int], now_s: float
-    ) -> Mapping[int, float]:
-        """Return how many tokens of a request's prompt are believed known, by row, where any are."""
-        if request.session is None or not self._caches:
+    def cached(self, request: Request, prompt_tokens: float, now_s: float) -> Mapping[str, float]:
+        """Return how many tokens of a request's prompt servers are believed to know, by name, where any are."""
+        if request.session is None or request.session not in self._places:
             return NOTHING
         found = {}
-        for row in rows:
-            cache = self._caches.get(states[row].server_id)
-            left = None if cache is None else cache.left.get(request.session)
-            if cache is None or left is None or now_s - left.at_s > MEMORY_S:
-                continue
-            tokens = cache.trust.mean * left.known_tokens(request, need.prompt_tokens)
-            if tokens > 0.0:
-                found[row] = tokens
+        for server_id, cache in self._places[request.session].items():
+            left = cache.left[request.session]
+            tokens = cache.trust.mean * left.known_tokens(request, prompt_tokens)
+            if tokens > 0.0 and now_s - left.at_s <= MEMORY_S:
+                found[server_id] = tokens
         return found
 
     def closed(self, attempt: AttemptRecord, ending: Ending, now_s: float) -> float:
@@ -146,8 +161,7 @@ class Sessions:
             return told
         request = attempt.owner.request
         left = Left(request.prompt_bytes, usage.prompt_tokens, usage.output_tokens, now_s)
-        # One without a session takes room too.
-        cache.keep(request.session or request.request_id, left, attempt.server.live_tokens)
+        cache.keep(request, left, attempt.server.live_tokens)
         cache.tells = cache.tells or told > 0.0
         return cache.found(attempt, told, now_s)
 

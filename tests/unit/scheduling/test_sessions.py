@@ -80,7 +80,7 @@ def test_a_conversation_goes_on_where_it_was_read(policy: str) -> None:
     ("policy", "settings"),
     [("cs-ucb:bounds=false:session=false", {}), ("energy-greedy", {"sessions": False})],
 )
-def test_switched_off_it_goes_on_anywhere(policy: str, settings: dict[str, bool]) -> None:
+def test_switched_off_it_goes_on_anywhere(policy: str, settings: dict[str, Any]) -> None:
     assert returns(scheduler(*TWINS, policy=policy, **settings)) < 12
 
 
