@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import cast
 
 from msgspec import Struct
 
@@ -179,12 +181,8 @@ class Sessions:
 
 def spare(candidates: Candidates, states: Sequence[ServerState], need: Need, cached: Mapping[int, float]) -> None:
     """Take the reading of what is cached out of the estimates."""
-    first_token_s, total_s, energy_j, probability = (
-        list(column)
-        for column in (
-            candidates.first_token_s, candidates.total_s, candidates.energy_j, candidates.in_time_probability,
-        )
-    )  # fmt: skip
+    first_token_s, total_s = _own(candidates.first_token_s), _own(candidates.total_s)
+    energy_j, probability = _own(candidates.energy_j), _own(candidates.in_time_probability)
     for row, tokens in cached.items():
         state = states[row]
         spared_s = _reading_s(state, need.prompt_tokens) - _reading_s(state, need.prompt_tokens - tokens)
@@ -199,11 +197,16 @@ def spare(candidates: Candidates, states: Sequence[ServerState], need: Need, cac
 
 def spare_harm(candidates: Candidates, states: Sequence[ServerState], need: Need, cached: Mapping[int, float]) -> None:
     """Count those who would become late by the reading of the rest alone."""
-    harm = list(candidates.harm)
+    harm = _own(candidates.harm)
     for row, tokens in cached.items():
         if harm[row] > 0.0:
             harm[row] = states[row].exposure * states[row].delay_s(need.prompt_tokens - tokens, need.mean_tokens)
     candidates.harm = harm
+
+
+def _own(column: Sequence[float]) -> list[float]:
+    """Return a copy of a column that may be changed, of the kind that it is."""
+    return cast("list[float]", copy(column))
 
 
 def _seems_known(attempt: AttemptRecord) -> bool | None:
