@@ -323,11 +323,12 @@ class StepwiseEngine:
             guest.known += piece
             if guest.unread == 0:
                 self.reading.remove(guest)
-                self.keep(guest, kept_room)
+                self.keep(guest.truth.blocks, guest.truth.block_tokens, kept_room)
                 self.writing.append(guest)
                 guest.written += 1
                 guest.first_at_s = at_s if guest.first_at_s is None else guest.first_at_s
                 self.complete(guest, at_s)
+        self.keep_answers(step)
         self.begin(at_s)
 
     def complete(self, guest: Guest, at_s: float) -> None:
@@ -335,22 +336,31 @@ class StepwiseEngine:
             self.writing.remove(guest)
             self.leave(guest, at_s, "completed")
 
+    def keep_answers(self, step: Step) -> None:
+        """Keep the texts that have just been finished, those of writers before those that were only read."""
+        room_tokens = self.server.kv_tokens - sum(guest.context for guest in self.writing)
+        writers = sorted(step.writers, key=lambda guest: guest.order)
+        for guest in [*writers, *(guest for guest, _ in step.pieces)]:
+            truth = guest.truth
+            if guest.written == guest.output_tokens and truth.answer_blocks:
+                self.keep([*truth.blocks, *truth.answer_blocks], truth.block_tokens, room_tokens)
+
     # ---- what it still has of earlier prompts -------------------------------------------------------------------
 
     def hits(self, guest: Guest) -> int:
         """Count the tokens at the start of a prompt that need not be read."""
         blocks = guest.truth.blocks if self.server.caches_prefixes else ()
         hits = next((place for place, block in enumerate(blocks) if block not in self.blocks), len(blocks))
-        return min(hits * BLOCK_TOKENS, guest.truth.prompt_tokens - 1)
+        return min(hits * guest.truth.block_tokens, guest.truth.prompt_tokens - 1)
 
     def use(self, blocks: Sequence[int]) -> None:
         """Make these the last used ones, the start of the prompt last of all: without it the rest is of no use."""
         known = [block for block in reversed(blocks) if block in self.blocks]
         self.blocks = [block for block in self.blocks if block not in known] + known
 
-    def keep(self, guest: Guest, room_tokens: int) -> None:
+    def keep(self, blocks: Sequence[int], block_tokens: int, room_tokens: int) -> None:
         if self.server.caches_prefixes:
-            self.blocks += [block for block in guest.truth.blocks if block not in self.blocks]
-            self.use(guest.truth.blocks)
-            fitting = max(room_tokens, 0) // BLOCK_TOKENS
+            self.blocks += [block for block in blocks if block not in self.blocks]
+            self.use(blocks)
+            fitting = max(room_tokens, 0) // block_tokens
             del self.blocks[: max(len(self.blocks) - fitting, 0)]

@@ -19,6 +19,7 @@ from perllm.scheduling.policies import REGISTRY, make_policy
 from perllm.scheduling.scheduler import Scheduler
 from perllm.simulation.job import Job
 from perllm.simulation.probes import Probes
+from perllm.simulation.scenario import Scenario
 from perllm.simulation.simulator import Simulator
 from perllm.simulation.workload import jobs
 from perllm.simulation.world import World
@@ -26,6 +27,8 @@ from perllm.simulation.world import World
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SCENARIO = scenario_value(load_scenario(SCENARIOS / "small.yaml"))
 SHORT = replace(SCENARIO, workload=replace(SCENARIO.workload, requests=40))
+TALKING = scenario_value(load_scenario(SCENARIOS / "conversations.yaml"))
+TALK = replace(TALKING, workload=replace(TALKING.workload, requests=80, rate_per_s=6.0))
 
 
 @settings(max_examples=60, deadline=None)
@@ -51,22 +54,37 @@ def test_no_decision_moves_before_the_first_sign_of_a_hidden_change(
     assert sign_at_s > at_s
 
 
-def entries_of(policy: str, seed: int, arrivals: list[tuple[float, Job]]) -> list[Entry]:
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), changed=st.integers(0, 79), output_tokens=st.integers(1, 400))
+def test_no_decision_knows_what_a_cache_holds_before_it_is_told(seed: int, changed: int, output_tokens: int) -> None:
+    before = list(jobs(TALK, seed))
+    at_s, job = before[changed]
+    truth = structs.replace(job.truth, output_tokens=output_tokens, blocks=(), answer_blocks=())
+    after = [*before[:changed], (at_s, structs.replace(job, truth=truth)), *before[changed + 1 :]]
+
+    entries, others = (entries_of("cs-ucb", seed, arrivals, TALK) for arrivals in (before, after))
+
+    sign_at_s = first_difference_s(entries, others)
+    assert decisions(entries, sign_at_s) == decisions(others, sign_at_s)
+    assert sign_at_s > at_s
+
+
+def entries_of(policy: str, seed: int, arrivals: list[tuple[float, Job]], scenario: Scenario = SHORT) -> list[Entry]:
     """Run the arrivals and return every event with what was decided."""
     entries: list[Entry] = []
     brain = Recording(
         Scheduler(
-            servers=SHORT.servers,
-            services=SHORT.services,
+            servers=scenario.servers,
+            services=scenario.services,
             policy=make_policy(policy),
             rng=np.random.default_rng(seed),
-            settings=SHORT.scheduler,
+            settings=scenario.scheduler,
         ),
         [entries.append],
     )
-    world = World(SHORT.servers, SHORT.world, seed)
-    simulator = Simulator(brain=brain, world=world, arrivals=arrivals, probes=Probes(world, SHORT.world))
-    brain.configure(SHORT.servers, SHORT.services, 0.0)
+    world = World(scenario.servers, scenario.world, seed)
+    simulator = Simulator(brain=brain, world=world, arrivals=arrivals, probes=Probes(world, scenario.world))
+    brain.configure(scenario.servers, scenario.services, 0.0)
     simulator.run()
     return entries
 

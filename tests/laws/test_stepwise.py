@@ -64,26 +64,33 @@ Plan = list[tuple[float, Truth, float | None]]
 """When each request enters, and when it is aborted if it is not over by then."""
 
 
-def truths(longest: int) -> st.SearchStrategy[Truth]:
-    """Return requests whose prompts begin as one of two texts do, as far as they are long enough for that to matter."""
+def truths(longest: int, block_tokens: int) -> st.SearchStrategy[Truth]:
+    """Return requests whose prompts begin as one of two texts do, as far as they are long enough for that to matter.
+
+    Of some of them the answer is what the text goes on with.
+    """
     return st.builds(
-        lambda prompt, output, factor, text: Truth(
+        lambda prompt, output, factor, text, goes_on, size: Truth(
             prompt_tokens=prompt,
             output_tokens=output,
             upload_bytes=1,
             service_factor=factor,
-            blocks=tuple(range(text, text + prompt // BLOCK_TOKENS)),
+            blocks=tuple(range(text, text + prompt // size)),
+            answer_blocks=tuple(range(text + prompt // size, text + (prompt + output) // size)) if goes_on else (),
+            block_tokens=size,
         ),
         st.integers(1, longest),
         st.integers(1, 60),
         FACTORS,
-        st.sampled_from([0, 100]),
+        st.sampled_from([0, 1000]),
+        st.booleans(),
+        st.just(block_tokens),
     )
 
 
-def plans(longest: int) -> st.SearchStrategy[Plan]:
+def plans(longest: int, block_tokens: int = BLOCK_TOKENS) -> st.SearchStrategy[Plan]:
     """Return plans in which no two things happen at once."""
-    entry = st.tuples(instants(0.6), truths(longest), st.none() | st.none() | instants(3.0))
+    entry = st.tuples(instants(0.6), truths(longest, block_tokens), st.none() | st.none() | instants(3.0))
     return st.lists(entry, min_size=1, max_size=10).filter(
         lambda plan: len(events := events_of(plan)) == len({event.at_s for event in events})
     )
@@ -117,7 +124,11 @@ def servers(least_kv_tokens: int, most_kv_tokens: int) -> st.SearchStrategy[Serv
 
 
 # Short prompts in a cache that runs full, and long ones that share their starts.
-CASES = st.tuples(servers(130, 400), plans(100)) | st.tuples(servers(2500, 8000), plans(2000))
+CASES = (
+    st.tuples(servers(130, 400), plans(100))
+    | st.tuples(servers(2500, 8000), plans(2000))
+    | st.tuples(servers(2500, 8000), plans(2000, 64))
+)
 SLOWDOWNS = st.lists(
     st.builds(
         lambda at_s, for_s, factor: Slowdown(server_id="edge", from_s=at_s, to_s=at_s + for_s, factor=factor),

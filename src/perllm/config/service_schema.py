@@ -46,10 +46,11 @@ class ServiceSection(Section, frozen=True, kw_only=True):
 
 
 class SchedulerSection(Section, frozen=True, kw_only=True):
-    """How requests are scheduled, and whether servers sleep. `hold` and `power` left out: the policy decides."""
+    """How requests are scheduled, and whether servers sleep. Left out, `hold`, `power`, `sessions` are the policy's."""
 
     policy: ContenderText = "cs-ucb"
     hold: bool | None = None
     power: bool | None = None
+    sessions: bool | None = None
     max_attempts: Count = 3
     max_held: Count = 1000

@@ -86,7 +86,11 @@ def service_value(name: str, section: ServiceSection) -> Service:
 def scheduler_settings(section: SchedulerSection) -> SchedulerSettings:
     """Make the scheduler's settings."""
     return SchedulerSettings(
-        hold=section.hold, power=section.power, max_attempts=section.max_attempts, max_held=section.max_held
+        hold=section.hold,
+        power=section.power,
+        sessions=section.sessions,
+        max_attempts=section.max_attempts,
+        max_held=section.max_held,
     )
 
 

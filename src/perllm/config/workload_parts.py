@@ -11,9 +11,11 @@ from perllm.config.workload_schema import (
     RampSection,
     RateSection,
     TraceSection,
+    TurnsSection,
     WorkloadSection,
 )
 from perllm.simulation.arrivals import Arrivals, Process, gamma_shape, weibull_shape
+from perllm.simulation.conversations import Turns
 from perllm.simulation.length_sets import length_set
 from perllm.simulation.lengths import LengthModel, Lengths, TableLengths, fixed, uniform
 from perllm.simulation.rates import Diurnal, Ramp, RateShape, Spike
@@ -51,6 +53,23 @@ def _load(section: LoadSection) -> ServiceLoad:
         reply_bytes_per_token=section.reply_bytes_per_token,
         leaving_fraction=section.leaving_fraction,
         leaving_after_s=section.leaving_after_s,
+        turns=None if section.turns is None else _turns(section.turns, section),
+    )
+
+
+def _turns(section: TurnsSection, load: LoadSection) -> Turns | None:
+    """Make the rest of the conversations; their messages are as long as the first ones where nothing else is said."""
+    messages = _lengths(section.messages, "prompt_tokens")
+    message_tokens = _lengths(section.message_tokens or load.prompt_tokens, "prompt_tokens")
+    if messages is None or message_tokens is None:
+        # Without lengths there is a trace, or a mistake that has been told.
+        return None
+    return Turns(
+        messages=messages,
+        message_tokens=message_tokens,
+        gap_s=section.gap_s.median,
+        gap_sigma=section.gap_s.sigma,
+        most_tokens=section.most_tokens,
     )
 
 

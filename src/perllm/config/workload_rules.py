@@ -6,7 +6,13 @@ from collections.abc import Collection, Iterator
 
 from perllm.config.document import KeyPath
 from perllm.config.mistakes import Mistake, reference
-from perllm.config.workload_schema import ArrivalsSection, LoadSection, TraceSection, WorkloadSection
+from perllm.config.workload_schema import (
+    ArrivalsSection,
+    LengthsSection,
+    LoadSection,
+    TraceSection,
+    WorkloadSection,
+)
 from perllm.simulation.length_sets import length_set_names
 
 
@@ -26,9 +32,18 @@ def workload_mistakes(
 
 
 def _sets(path: KeyPath, load: LoadSection) -> Iterator[Mistake]:
-    for quantity, lengths in (("prompt_tokens", load.prompt_tokens), ("output_tokens", load.output_tokens)):
-        if lengths is not None and lengths.set is not None:
-            yield from reference((*path, quantity, "set"), "length set", lengths.set, length_set_names())
+    yield from _set((*path, "prompt_tokens"), load.prompt_tokens)
+    yield from _set((*path, "output_tokens"), load.output_tokens)
+    if load.turns is not None:
+        yield from _set((*path, "turns", "message_tokens"), load.turns.message_tokens)
+        if load.turns.messages.set is not None:
+            problem = "sets are lengths of prompts and answers"
+            yield Mistake(path=(*path, "turns", "messages", "set"), problem=problem, remedy="Give quantiles or fixed.")
+
+
+def _set(path: KeyPath, lengths: LengthsSection | None) -> Iterator[Mistake]:
+    if lengths is not None and lengths.set is not None:
+        yield from reference((*path, "set"), "length set", lengths.set, length_set_names())
 
 
 def _without_trace(workload: WorkloadSection) -> Iterator[Mistake]:
@@ -67,6 +82,12 @@ def _with_trace(workload: WorkloadSection, trace: TraceSection) -> Iterator[Mist
         yield Mistake(path=path, problem=problem, remedy="Remove rate_per_s; speed_up plays the trace faster.")
     if workload.arrivals != ArrivalsSection() or any(load.arrivals is not None for load in workload.loads.values()):
         yield Mistake(path=path, problem="a trace has arrivals of its own", remedy="Remove arrivals, or the trace.")
+    for name, load in workload.loads.items():
+        if load.turns is not None:
+            problem = "a trace says itself what goes on from what"
+            yield Mistake(
+                path=("workload", "loads", name, "turns"), problem=problem, remedy="Remove turns, or the trace."
+            )
 
 
 def _missing(path: KeyPath, remedy: str) -> Mistake:

@@ -143,6 +143,22 @@ class ArrivalsSection(Section, frozen=True, kw_only=True):
             raise ValueError(f"a {self.process.value} process has neither cv nor shape")
 
 
+class GapSection(Section, frozen=True, kw_only=True):
+    """Seconds, log-normal around `median` with `sigma`, the standard deviation of the logarithm."""
+
+    median: Positive
+    sigma: NotNegative = 0.0
+
+
+class TurnsSection(Section, frozen=True, kw_only=True):
+    """How conversations go on: `messages` in all, each later one behind all that was said, a `gap_s` after the last."""
+
+    messages: LengthsSection
+    gap_s: GapSection
+    message_tokens: LengthsSection | None = None
+    most_tokens: Count | None = None
+
+
 class LoadSection(Section, frozen=True, kw_only=True):
     """One service's part in the traffic. Of its clients `leaving_fraction` hang up after about `leaving_after_s`."""
 
@@ -159,6 +175,7 @@ class LoadSection(Section, frozen=True, kw_only=True):
     reply_bytes_per_token: Positive = STREAMED_TOKEN_BYTES
     leaving_fraction: Share = 0.0
     leaving_after_s: Positive = 1.0
+    turns: TurnsSection | None = None
 
 
 class TraceSection(Section, frozen=True, kw_only=True):

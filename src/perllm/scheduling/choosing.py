@@ -27,6 +27,7 @@ from perllm.scheduling.predictor import kv_tokens_of, lateness_per_s
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.rows import at_least, best_of, highest, together
+from perllm.scheduling.sessions import Sessions
 from perllm.scheduling.settings import SchedulerSettings
 from perllm.scheduling.standby import prefer_awake
 
@@ -41,13 +42,17 @@ _SERVE = WhenInfeasible.SERVE
 
 
 class Go(Struct, frozen=True, gc=False):
-    """Dispatch to the server in `row`, expected to take `total_s`; `exposure` is what a second of delay would lose."""
+    """Dispatch to the server in `row`, expected to take `total_s` and to know `cached_tokens` of the prompt.
+
+    `exposure` is what a second of delay would lose.
+    """
 
     row: int
     choice: Choice
     total_s: float
     exposure: float
     explanation: Explanation | None
+    cached_tokens: float = 0.0
 
 
 class Wait(Struct, frozen=True, gc=False):
@@ -96,6 +101,7 @@ class Chooser:
         policy: Policy,
         settings: SchedulerSettings,
         rng: np.random.Generator,
+        sessions: Sessions | None = None,
     ) -> None:
         holds = policy.holds if settings.hold is None else settings.hold
         sleeps = policy.sleeps if settings.power is None else settings.power
@@ -108,7 +114,7 @@ class Chooser:
         self._defers = type(policy).defers is not Policy.defers
         self._exposes = policy.weighs_lateness or self._gathers
         self._minds_time = policy.minds_time or policy.weighs_lateness
-        self._judge = Judge(states, policy, holds=holds)
+        self._judge = Judge(states, policy, holds=holds, sessions=sessions)
         self._servers = tuple(state.server for state in states)
         self._unknown = (nan,) * len(states)
         self._least_context_tokens = min((state.context_tokens for state in states), default=0)
@@ -211,7 +217,8 @@ class Chooser:
 
     def _go(self, case: Judgement, row: int, choice: Choice, scores: Sequence[float]) -> Go:
         explanation = self._explain(case, row, scores) if self._explains else None
-        return Go(row, choice, float(case.candidates.total_s[row]), self._exposure(case, row), explanation)
+        total_s, cached_tokens = float(case.candidates.total_s[row]), case.cached.get(row, 0.0)
+        return Go(row, choice, total_s, self._exposure(case, row), explanation, cached_tokens)
 
     def _exposure(self, case: Judgement, row: int) -> float:
         if case.foreseen or not self._exposes:

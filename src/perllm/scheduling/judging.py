@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import cast
 
 import numpy as np
@@ -18,15 +19,18 @@ from perllm.scheduling.predictor import estimate_all
 from perllm.scheduling.reach import Reach
 from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.rows import as_lists, listed
+from perllm.scheduling.sessions import Sessions, spare
 from perllm.scheduling.sifting import Sieve
 from perllm.scheduling.wide import estimate_wide
+
+NO_ROWS: Mapping[int, float] = {}
 
 
 class Judgement(Struct, frozen=True, gc=False):
     """The estimates and violations of one decision.
 
     `roomy` rows could take the request now, in time or not; `full` rows will in a while. `foreseen`: these
-    times are no estimates.
+    times are no estimates. Rows in `cached` know so many tokens of the prompt.
     """
 
     record: RequestRecord
@@ -36,6 +40,7 @@ class Judgement(Struct, frozen=True, gc=False):
     full: Sequence[int]
     now_s: float
     foreseen: bool = False
+    cached: Mapping[int, float] = NO_ROWS
 
     @property
     def no_room(self) -> bool:
@@ -62,17 +67,21 @@ class Judge:
     """
 
     __slots__ = (
-        "_columns", "_fade_at_s", "_foresight", "_least_context_tokens", "_minds_time", "_room", "_servers", "_sieve",
-        "_states", "_takes_arrays",
+        "_columns", "_fade_at_s", "_foresight", "_least_context_tokens", "_minds_time", "_room", "_row_of", "_servers",
+        "_sessions", "_sieve", "_states", "_takes_arrays",
     )  # fmt: skip
 
-    def __init__(self, states: Sequence[ServerState], policy: Policy, *, holds: bool) -> None:
+    def __init__(
+        self, states: Sequence[ServerState], policy: Policy, *, holds: bool, sessions: Sessions | None = None
+    ) -> None:
         self._states = states
         self._servers = tuple(state.server for state in states)
+        self._row_of = {state.server_id: row for row, state in enumerate(states)}
         self._room: tuple[Passing, ...] = ROOM if holds else ()
         self._minds_time = policy.minds_time
         self._foresight = policy.foresight
         self._takes_arrays = policy.takes_arrays
+        self._sessions = sessions
         self._fade_at_s = 0.0
         self._least_context_tokens = min((state.context_tokens for state in states), default=0)
         self._columns = Columns(states) if len(states) >= LARGE and policy.foresight is None else None
@@ -95,6 +104,11 @@ class Judge:
             wide.refresh()
             candidates = estimate_wide(wide, need, reach.unreached, now_s)
         candidates.servers = self._servers
+        cached: Mapping[int, float] = NO_ROWS
+        if self._sessions is not None and record.request.session is not None:
+            cached = self._cached(self._sessions.cached(record.request, need.prompt_tokens, now_s), candidates)
+            if cached:
+                spare(candidates, self._states, need, cached)
         if self._foresight is not None:
             candidates = self._foresight.candidates(record.request, need, candidates, reach.rows, now_s)
         if wide is None:
@@ -103,7 +117,14 @@ class Judge:
             roomy, full = self._sift_wide(record, need, reach, candidates, now_s)
             if not self._takes_arrays:
                 candidates, roomy, full = as_lists(candidates), listed(roomy), listed(full)
-        return Judgement(record, need, candidates, roomy, full, now_s, self._foresight is not None)
+        return Judgement(record, need, candidates, roomy, full, now_s, self._foresight is not None, cached)
+
+    def _cached(self, known: Mapping[str, float], candidates: Candidates) -> Mapping[int, float]:
+        """Return the tokens that servers know of a prompt by row, of those it can reach."""
+        if not known:
+            return NO_ROWS
+        rows = {self._row_of[server_id]: tokens for server_id, tokens in known.items()}
+        return {row: tokens for row, tokens in rows.items() if not isnan(candidates.total_s[row])}
 
     def _sift(self, record: RequestRecord, need: Need, reach: Reach, candidates: Candidates, now_s: float) -> Rows:
         candidates.violations = violations = list(reach.violations)

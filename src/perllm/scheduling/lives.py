@@ -96,7 +96,7 @@ class Lives:
 
     def _dispatch(self, record: RequestRecord, go: Go, need: Need, now_s: float, actions: list[Action]) -> None:
         state = self._view.states[go.row]
-        basis, number = basis_of(need, state, now_s), record.attempts + 1
+        basis, number = basis_of(need, state, now_s, go.cached_tokens), record.attempts + 1
         dispatch = Dispatch(
             request_id=record.request.request_id,
             attempt_id=f"{record.request.request_id}#{number}",

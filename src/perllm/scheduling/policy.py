@@ -68,6 +68,7 @@ class Policy:
     full for now, and looks at `Candidates.harm`. `takes_arrays`: in a large fleet its `score` is given arrays and
     returns one.
     `sleeps`: servers that obey commands are sent to sleep while the others can carry what comes.
+    `recalls`: estimates count what a conversation has left in servers' caches.
     `watches`: it wants to hear how far streams have come. `blind`: it uses no estimate of seconds or joules and
     learns nothing from how they were met (`energy_ratio`), so that nothing need be predicted unless somebody wants an
     explanation; it cannot defer. `batches`: what it defers it may release together, so that whenever one request goes
@@ -81,6 +82,7 @@ class Policy:
     minds_time: bool = True
     weighs_lateness: bool = False
     sleeps: bool = False
+    recalls: bool = True
     watches: ClassVar[bool] = False
     blind: ClassVar[bool] = False
     batches: ClassVar[bool] = False

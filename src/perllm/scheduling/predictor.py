@@ -124,15 +124,18 @@ def _at_most(budget_s: float, expected_s: float, sd: float) -> float:
     return 0.5 * (1.0 + erf(log(budget_s / expected_s) / sd / _SQRT_2))
 
 
-def basis_of(need: Need, state: ServerState, now_s: float) -> Basis:
+def basis_of(need: Need, state: ServerState, now_s: float, cached_tokens: float = 0.0) -> Basis:
     """Predict from the profile alone what joining the present batch takes and will be charged."""
     server, step = state.server, state.step
-    reading_s = prefill_s(server.speed, need.prompt_tokens)
+    reading_s = prefill_s(server.speed, need.prompt_tokens - cached_tokens, cached_tokens)
     sending_s = need.payload_bytes / server.link.up_bytes_per_s
     unread_s = state.unread_s + max(state.read_at_s - now_s, 0.0) / state.first_ratio
     first_token_s = state.ready_in_s + state.way_s + sending_s + unread_s + reading_s + step.token_s
     live_tokens = need.prompt_tokens + need.mean_tokens / 2
-    return Basis(first_token_s, step.token_s, reading_s, reading_s * state.prefill_w, step.share_j, live_tokens)
+    prefill_j = reading_s * state.prefill_w
+    return Basis(
+        first_token_s, step.token_s, reading_s, prefill_j, step.share_j, live_tokens, need.prompt_tokens, cached_tokens
+    )
 
 
 def charged_energy_j(need: Need, state: ServerState, basis: Basis) -> float:

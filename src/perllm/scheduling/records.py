@@ -21,7 +21,10 @@ Group = tuple[str, str, frozenset[str] | None]
 
 
 class Basis(Struct, frozen=True, gc=False):
-    """The profile's own prediction, uncorrected, kept with the attempt so that its end can teach the corrections."""
+    """The profile's own prediction, uncorrected, kept with the attempt so that its end can teach the corrections.
+
+    Of `prompt_tokens` it counts on `cached_tokens` that need not be read.
+    """
 
     first_token_s: float
     token_s: float
@@ -29,6 +32,8 @@ class Basis(Struct, frozen=True, gc=False):
     prefill_j: float
     share_token_j: float
     live_tokens: float
+    prompt_tokens: float
+    cached_tokens: float = 0.0
 
 
 class AttemptRecord(Struct, eq=False):

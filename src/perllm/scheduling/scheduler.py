@@ -110,7 +110,8 @@ class Scheduler:
         if attempt.unread_s > 0.0 or server.ready_in_s > 0.0:
             server.has_read(attempt.unread_s)
         server.release(attempt.reservation, attempt.live_tokens, attempt.exposure)
-        energy_ratio = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s)
+        cached_tokens = self._view.closed(attempt, ending, now_s)
+        energy_ratio = teach(attempt, ending, self._view.lengths(attempt.owner.service.name), now_s, cached_tokens)
         if self._learns:
             self._view.policy.learn(lesson_of(attempt, ending, energy_ratio, now_s))
         if self._power is not None:
@@ -140,6 +141,8 @@ class Scheduler:
         actions: list[Action] = []
         if state is not None and state.probed(fact if self._power is None else self._power.heed(fact)):
             self._lives.pump(now_s, actions)
+        if state is not None and (fact.ready_in_s > 0.0 or not state.healthy) and self._view.sessions is not None:
+            self._view.sessions.forget(state.server_id)
         return self._powered(now_s, actions)
 
     def configure(self, servers: Sequence[Server], services: Sequence[Service], now_s: float) -> Actions:

@@ -11,6 +11,7 @@ class SchedulerSettings:
 
     `hold`: whether requests wait here for room; None leaves it to the policy. `max_held` bounds that queue.
     `power`: whether servers that obey commands are sent to sleep and woken; None leaves it to the policy.
+    `sessions`: whether estimates count what conversations have left in servers' caches; None leaves it to the policy.
     `explain`: say of every dispatch what was expected of each server, and estimate for it even where the policy is
     blind to estimates; it changes no decision.
     `refuse_below`: services that refuse the infeasible do so under this probability of being in time.
@@ -21,6 +22,7 @@ class SchedulerSettings:
 
     hold: bool | None = None
     power: bool | None = None
+    sessions: bool | None = None
     explain: bool = True
     max_attempts: int = 3
     max_held: int = 1000

@@ -6,6 +6,7 @@ from math import exp, inf, log
 
 from msgspec import structs
 
+from perllm.costs.time import prefill_s
 from perllm.domain.attempt import Ending, EndingKind, Usage
 from perllm.scheduling.belief import Belief
 from perllm.scheduling.lengths import Lengths
@@ -32,9 +33,12 @@ def evidence_of(attempt: AttemptRecord, ending: Ending, now_s: float) -> Evident
     return _NOT
 
 
-def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> float | None:
+def teach(
+    attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float, cached_tokens: float = 0.0
+) -> float | None:
     """Teach server and service from an ending; return the ratio of joules charged to joules predicted, where known.
 
+    `cached_tokens` of the prompt needed no reading.
     Where nothing was predicted nothing can be corrected: all that is learned is how many tokens prompts have.
     """
     basis = attempt.basis
@@ -44,7 +48,7 @@ def teach(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float
         return None
     evident = evidence_of(attempt, ending, now_s)
     if evident is _FULLY:
-        return _teach_fully(attempt, basis, ending, lengths, now_s)
+        return _teach_fully(attempt, basis, ending, lengths, now_s, cached_tokens)
     if evident is _AT_LEAST:
         if ending.output_tokens:
             lengths.learn_output(ending.output_tokens, ending.output_tokens, now_s)
@@ -77,23 +81,30 @@ def lesson_of(attempt: AttemptRecord, ending: Ending, energy_ratio: float | None
     )
 
 
-def _teach_fully(attempt: AttemptRecord, basis: Basis, ending: Ending, lengths: Lengths, now_s: float) -> float | None:
+def _teach_fully(
+    attempt: AttemptRecord, basis: Basis, ending: Ending, lengths: Lengths, now_s: float, cached_tokens: float
+) -> float | None:
     """Teach everything that a whole answer says; return the ratio of joules charged to joules predicted."""
     tokens = _teach_lengths(attempt, ending, lengths, now_s)
-    _teach_time(attempt, _as_read(basis, ending.usage), ending.usage, tokens, now_s)
-    energy_ratio = _teach_energy(attempt, basis, ending, tokens, now_s)
+    as_read = _as_read(attempt, basis, ending.usage, cached_tokens)
+    _teach_time(attempt, as_read, ending.usage, tokens, now_s)
+    # Where no cache was counted on, what it spares on average is learned with the rest.
+    energy_ratio = _teach_energy(attempt, as_read if basis.cached_tokens else basis, ending, tokens, now_s)
     if not attempt.queued:
         attempt.server.attempt_s.learn(now_s - attempt.dispatched_at_s, now_s)
     attempt.server.learned()
     return energy_ratio
 
 
-def _as_read(basis: Basis, usage: Usage | None) -> Basis:
+def _as_read(attempt: AttemptRecord, basis: Basis, usage: Usage | None, cached_tokens: float) -> Basis:
     """Return the prediction for the part of a prompt that really had to be read."""
-    if usage is None or not usage.cached_tokens or usage.prompt_tokens <= 0:
+    if usage is None or usage.prompt_tokens <= 0 or not (cached_tokens or basis.cached_tokens):
         return basis
-    spared_s = basis.prefill_s * min(usage.cached_tokens / usage.prompt_tokens, 1.0)
-    return structs.replace(basis, first_token_s=max(basis.first_token_s - spared_s, basis.token_s))
+    known = basis.prompt_tokens * min(cached_tokens / usage.prompt_tokens, 1.0)
+    reading_s = prefill_s(attempt.server.server.speed, basis.prompt_tokens - known, known)
+    first_token_s = max(basis.first_token_s + reading_s - basis.prefill_s, basis.token_s)
+    prefill_j = reading_s * attempt.server.prefill_w
+    return structs.replace(basis, first_token_s=first_token_s, prefill_s=reading_s, prefill_j=prefill_j)
 
 
 def _teach_lengths(attempt: AttemptRecord, ending: Ending, lengths: Lengths, now_s: float) -> int:

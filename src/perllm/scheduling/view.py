@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from perllm.domain.action import Reservation
+from perllm.domain.attempt import Ending
 from perllm.domain.server import Server
 from perllm.domain.service import Service
 from perllm.errors import InvariantError
@@ -17,7 +18,8 @@ from perllm.scheduling.lengths import Lengths
 from perllm.scheduling.need import Need, need_of
 from perllm.scheduling.policy import Policy
 from perllm.scheduling.reach import Reach, explain_reach, reach_of
-from perllm.scheduling.records import Group, RequestRecord
+from perllm.scheduling.records import AttemptRecord, Group, RequestRecord
+from perllm.scheduling.sessions import Sessions
 from perllm.scheduling.settings import SchedulerSettings
 
 # Groups whose reach is remembered: requests that each name their own servers must not fill the memory.
@@ -29,7 +31,7 @@ class View:
 
     __slots__ = (
         "_chooser", "_departed", "_lengths", "_reach", "_rng", "_services", "_settings", "_states_by_id", "policy",
-        "states",
+        "sessions", "states",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +49,8 @@ class View:
         self._settings = settings
         self._rng = rng
         policy.draw_from(rng.spawn(1)[0])
+        recalls = policy.recalls if settings.sessions is None else settings.sessions
+        self.sessions = Sessions() if recalls else None
         self._lengths: dict[str, Lengths] = {}
         self.configure(servers, services)
 
@@ -59,9 +63,11 @@ class View:
         self._states_by_id = {state.server_id: state for state in self.states}
         self._services = {service.name: service for service in services}
         self.policy.meet(services)
+        if self.sessions is not None:
+            self.sessions.meet(servers)
         for service in services:
             self._lengths.setdefault(service.name, Lengths(service, self._settings))
-        self._chooser = Chooser(self.states, self.policy, self._settings, self._rng)
+        self._chooser = Chooser(self.states, self.policy, self._settings, self._rng, self.sessions)
         self._reach: dict[Group, Reach] = {}
 
     def _state(self, server: Server, known: ServerState | None) -> ServerState:
@@ -124,6 +130,12 @@ class View:
             server_ids = [state.server_id for state in self.states]
             return No(reach.refusal, None, explain_reach(reach, self.policy.name, server_ids))
         return self._chooser.decide(record, need, reach, now_s)
+
+    def closed(self, attempt: AttemptRecord, ending: Ending, now_s: float) -> float:
+        """Note what an attempt has left in its server's cache; return the tokens that it found there."""
+        if self.sessions is not None:
+            return self.sessions.closed(attempt, ending, now_s)
+        return 0.0 if ending.usage is None else float(ending.usage.cached_tokens)
 
     def reservations(self) -> Mapping[str, Reservation]:
         """Return what is held on each server."""

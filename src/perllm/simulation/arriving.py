@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, repeat
 from typing import Any
 
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from perllm.errors import ConfigError, InvariantError
 from perllm.simulation.arrivals import Instants, merged
+from perllm.simulation.conversations import PIECE_TOKENS, Conversations, Talk
+from perllm.simulation.job import BLOCK_TOKENS
 from perllm.simulation.lengths import LengthModel
-from perllm.simulation.scenario import TraceSource, Workload
+from perllm.simulation.scenario import ServiceLoad, TraceSource, Workload
 from perllm.simulation.streams import stream
 from perllm.simulation.token_draws import TokenDraws
 from perllm.simulation.traces.reading import read_trace
@@ -31,41 +33,86 @@ class Arriving:
     prompt_tokens: Values
     output_tokens: Values
     sessions: Iterable[str | None]
-    blocks: Iterable[tuple[int, ...]]
+    blocks: Iterable[Sequence[int]]
+    answer_blocks: Iterable[Sequence[int]] = field(default_factory=lambda: repeat(()))
+    block_tokens: int = BLOCK_TOKENS
 
 
 def arriving(workload: Workload, seed: int, chunk: int) -> Iterator[Arriving]:
     """Yield everything that arrives, about `chunk` requests at a time; what they are does not depend on it."""
-    return _drawn(workload, seed, chunk) if workload.trace is None else _traced(workload, workload.trace, seed, chunk)
+    if workload.trace is not None:
+        return _traced(workload, workload.trace, seed, chunk)
+    goes_on = any(load.turns is not None for load in workload.loads.values())
+    return _conversing(workload, seed, chunk) if goes_on else _drawn(workload, seed, chunk)
 
 
 def _drawn(workload: Workload, seed: int, chunk: int) -> Iterator[Arriving]:
-    if workload.requests is None or workload.rate_per_s is None:
-        raise InvariantError("a workload without a trace has a number of requests and a rate")
-    loads = list(workload.loads.values())
-    prompts = TokenDraws([_given(load.prompt_tokens) for load in loads], seed, "workload/prompts")
-    outputs = TokenDraws([_given(load.output_tokens) for load in loads], seed, "workload/outputs")
-    left = workload.requests
-    for at_s, kinds in _instants(workload, workload.rate_per_s, seed, min(chunk, left)):
-        at_s, kinds = at_s[:left], kinds[:left]
-        left -= len(at_s)
+    left = _requests(workload)
+    for at_s, kinds, prompts, outputs in _beginnings(workload, seed, min(chunk, left)):
         yield Arriving(
-            at_s=at_s,
-            kinds=kinds,
-            prompt_tokens=prompts.draw(kinds),
-            output_tokens=outputs.draw(kinds),
+            at_s=at_s[:left],
+            kinds=kinds[:left],
+            prompt_tokens=prompts[:left],
+            output_tokens=outputs[:left],
             sessions=repeat(None),
             blocks=repeat(()),
         )
+        left -= len(at_s)
+        if left <= 0:
+            return
+
+
+def _conversing(workload: Workload, seed: int, chunk: int) -> Iterator[Arriving]:
+    """Draw what begins, and put in between what goes on from it."""
+    left = _requests(workload)
+    conversations = Conversations([_talk(name, load, seed) for name, load in workload.loads.items()])
+    for beginnings in _beginnings(workload, seed, min(chunk, left)):
+        said = conversations.begin(*beginnings)[:left]
+        if said:
+            at, _, _, kinds, prompts, outputs, sessions, blocks, answer_blocks = zip(*said, strict=True)
+            yield Arriving(
+                at_s=np.array(at),
+                kinds=np.array(kinds),
+                prompt_tokens=np.array(prompts),
+                output_tokens=np.array(outputs),
+                sessions=sessions,
+                blocks=blocks,
+                answer_blocks=answer_blocks,
+                block_tokens=PIECE_TOKENS,
+            )
+        left -= len(said)
         if not left:
             return
+
+
+def _talk(name: str, load: ServiceLoad, seed: int) -> Talk | None:
+    if load.turns is None:
+        return None
+    return Talk(name, load.turns, _given(load.output_tokens), load.max_output_tokens, seed)
+
+
+def _requests(workload: Workload) -> int:
+    if workload.requests is None:
+        raise InvariantError("a workload without a trace has a number of requests")
+    return workload.requests
+
+
+def _beginnings(workload: Workload, seed: int, chunk: int) -> Iterator[tuple[Values, Values, Values, Values]]:
+    """Yield instants, services, and the tokens of prompts and answers, without end."""
+    if workload.rate_per_s is None:
+        raise InvariantError("a workload without a trace has a rate")
+    loads = list(workload.loads.values())
+    prompts = TokenDraws([_given(load.prompt_tokens) for load in loads], seed, "workload/prompts")
+    outputs = TokenDraws([_given(load.output_tokens) for load in loads], seed, "workload/outputs")
+    for at_s, kinds in _instants(workload, workload.rate_per_s, seed, chunk):
+        yield at_s, kinds, prompts.draw(kinds), outputs.draw(kinds)
 
 
 def _instants(workload: Workload, rate_per_s: float, seed: int, chunk: int) -> Iterator[tuple[Values, Values]]:
     """Yield instants and services: of those without arrivals of their own from one process, by their shares."""
     loads = list(workload.loads.values())
     shared = [kind for kind, load in enumerate(loads) if load.arrivals is None]
-    shares = _Shares([loads[kind].share for kind in shared], seed)
+    shares = _Shares([loads[kind].beginning for kind in shared], seed)
     kind_of = np.array([*shared[:1], *(kind for kind, load in enumerate(loads) if load.arrivals is not None)])
     for at_s, source in merged(list(_processes(workload, rate_per_s, seed)), chunk):
         kinds = kind_of[source]
@@ -77,14 +124,14 @@ def _instants(workload: Workload, rate_per_s: float, seed: int, chunk: int) -> I
 
 def _processes(workload: Workload, rate_per_s: float, seed: int) -> Iterator[Instants]:
     """Yield the common process, if any service takes part in it, and then each service's own."""
-    common = sum(load.share for load in workload.loads.values() if load.arrivals is None)
+    common = sum(load.beginning for load in workload.loads.values() if load.arrivals is None)
     total = sum(load.share for load in workload.loads.values())
     if common:
         yield Instants(workload.arrivals, rate_per_s * (common / total), stream(seed, "workload/arrivals"))
     for name, load in workload.loads.items():
         if load.arrivals is not None:
             rng = stream(seed, f"workload/arrivals/{name}")
-            yield Instants(load.arrivals, rate_per_s * (load.share / total), rng)
+            yield Instants(load.arrivals, rate_per_s * (load.beginning / total), rng)
 
 
 class _Shares:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
+from statistics import NormalDist, mean
 from typing import TypeAlias
+
+import numpy as np
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,9 @@ class TableLengths:
 
 LengthModel: TypeAlias = Lengths | TableLengths
 
+# Quantiles over which a mean is taken.
+_PARTS = 1000
+
 
 def fixed(tokens: int) -> Lengths:
     """Return lengths that are all the same."""
@@ -42,3 +49,14 @@ def uniform(lowest: int, highest: int) -> TableLengths:
     # Rounding gives each count the half token on either side of it.
     tokens = (lowest - 0.5, highest + 0.5)
     return TableLengths(probabilities=(0.0, 1.0), tokens=tokens, minimum=lowest, maximum=highest)
+
+
+def mean_tokens(lengths: LengthModel) -> float:
+    """Return the mean of what is drawn, rounding and cuts included."""
+    shares = [(part + 0.5) / _PARTS for part in range(_PARTS)]
+    if isinstance(lengths, TableLengths):
+        drawn = np.interp(shares, lengths.probabilities, lengths.tokens).tolist()
+    else:
+        normal = NormalDist()
+        drawn = [lengths.median_tokens * exp(lengths.sigma * normal.inv_cdf(share)) for share in shares]
+    return mean(min(max(float(round(tokens)), lengths.minimum), lengths.maximum) for tokens in drawn)

@@ -119,6 +119,8 @@ class Processor:
                 self._batch.join(sequence, at_s)
         for sequence in finished:
             sequence.place = _REPLYING
+            if self._prefixes is not None:
+                self._prefixes.keep_answer(sequence, self._kv_tokens - self._batch.context_tokens)
         self._proceed(at_s)
         return started, finished
 
@@ -170,12 +172,7 @@ class Processor:
         while waiting and self._fits(waiting[0]):
             sequence = waiting.popleft()
             if self._prefixes is not None:
-                sequence.to_read = self._unread(sequence)
-                sequence.known = sequence.context_tokens - sequence.to_read
-                self._prefixes.use(sequence.job.truth.blocks)
-                # Later readings find what this very request has left there.
-                if not sequence.written:
-                    sequence.cached_tokens = sequence.known
+                self._prefixes.admit(sequence)
             sequence.place = _READING
             self._readers.append(sequence)
             self._reading_tokens += sequence.context_tokens
@@ -193,10 +190,7 @@ class Processor:
 
     def _unread(self, sequence: Sequence) -> int:
         """Count what must be read of a prompt that waits."""
-        if self._prefixes is None:
-            return sequence.to_read
-        truth = sequence.job.truth
-        return sequence.context_tokens - self._prefixes.known_tokens(truth.blocks, truth.prompt_tokens)
+        return sequence.to_read if self._prefixes is None else self._prefixes.unread(sequence)
 
     def _read(self, at_s: float) -> None:
         """Begin the next step that reads."""
@@ -236,7 +230,8 @@ class Processor:
             reader.written += 1
             reader.context_tokens += 1
             if self._prefixes is not None:
-                self._prefixes.keep(reader.job.truth.blocks, self._kv_tokens - self._batch.context_tokens)
+                truth = reader.job.truth
+                self._prefixes.keep(truth.blocks, self._kv_tokens - self._batch.context_tokens, truth.block_tokens)
         self._readers = unread
         return read
 

@@ -12,8 +12,9 @@ from perllm.domain.service import Service
 from perllm.scheduling.settings import SchedulerSettings
 from perllm.simulation.arrivals import Arrivals
 from perllm.simulation.bandwidth import Network
+from perllm.simulation.conversations import Turns
 from perllm.simulation.job import STREAMED_TOKEN_BYTES
-from perllm.simulation.lengths import LengthModel
+from perllm.simulation.lengths import LengthModel, mean_tokens
 from perllm.simulation.traces.request import Layout
 from perllm.simulation.trouble import Trouble
 
@@ -25,7 +26,8 @@ class ServiceLoad:
     With `arrivals` of its own they are a process of their own, at that share of the rate; without, the service takes
     its share of the process all others have in common. A streamed token weighs `reply_bytes_per_token`. Of its clients
     `leaving_fraction` hang up, after a time that is exponential around `leaving_after_s`, unless they were answered
-    before. Where a trace gives the lengths, there need not be any here.
+    before. Where a trace gives the lengths, there need not be any here. With `turns` its requests are the messages of
+    conversations: shares and rates count all messages, and `prompt_tokens` is the length of first ones.
     """
 
     model: str
@@ -40,6 +42,12 @@ class ServiceLoad:
     reply_bytes_per_token: float = STREAMED_TOKEN_BYTES
     leaving_fraction: float = 0.0
     leaving_after_s: float = 1.0
+    turns: Turns | None = None
+
+    @property
+    def beginning(self) -> float:
+        """The share of requests that begin something: one in as many as a conversation has messages on average."""
+        return self.share if self.turns is None else self.share / mean_tokens(self.turns.messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

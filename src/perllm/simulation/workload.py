@@ -43,8 +43,10 @@ def jobs(scenario: Scenario, seed: int, chunk: int = CHUNK) -> Iterator[tuple[fl
 
 def _made(number: int, some: Arriving, details: _Details, facts: Sequence[Facts]) -> Iterator[tuple[float, Job]]:
     columns = (column.tolist() for column in (some.at_s, some.kinds, some.prompt_tokens, *details.draw(some)))
-    rows = zip(*columns, some.sessions, some.blocks)  # noqa: B905 - the last two may have no end
-    for at_s, kind, prompt, output, text_bytes, bytes_, streams, service, link, stays_s, session, blocks in rows:
+    rows = zip(*columns, some.sessions, some.blocks, some.answer_blocks)  # noqa: B905 - the last three may have no end
+    for (
+        at_s, kind, prompt, output, text_bytes, bytes_, streams, service, link, stays_s, session, blocks, answer
+    ) in rows:  # fmt: skip
         number += 1
         name, model, requirement, limit, token_bytes = facts[kind]
         request = Request(
@@ -66,6 +68,8 @@ def _made(number: int, some: Arriving, details: _Details, facts: Sequence[Facts]
             link_factor=link,
             leaves_at_s=None if stays_s == np.inf else at_s + stays_s,
             blocks=blocks,
+            answer_blocks=answer,
+            block_tokens=some.block_tokens,
             token_bytes=token_bytes,
         )
         yield at_s, Job(request=request, truth=truth)

@@ -131,11 +131,11 @@ def test_every_key_of_a_service_arrives() -> None:
 
 
 def test_every_key_of_the_scheduler_arrives() -> None:
-    section = {"hold": False, "max_attempts": 2, "max_held": 5}
+    section = {"hold": False, "sessions": False, "max_attempts": 2, "max_held": 5}
 
     settings = scheduler_settings(gateway_file(scheduler=section).scheduler)
 
-    assert SchedulerSettings(hold=False, max_attempts=2, max_held=5) == settings
+    assert SchedulerSettings(hold=False, sessions=False, max_attempts=2, max_held=5) == settings
     assert SchedulerSettings() == scheduler_settings(gateway_file().scheduler)
 
 

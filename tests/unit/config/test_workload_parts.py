@@ -8,6 +8,7 @@ import pytest
 from perllm.config.loader import load_scenario
 from perllm.config.scenario_parts import scenario_value
 from perllm.simulation.arrivals import Arrivals, Process, weibull_shape
+from perllm.simulation.conversations import Turns
 from perllm.simulation.length_sets import length_set
 from perllm.simulation.lengths import TableLengths, fixed, uniform
 from perllm.simulation.rates import Diurnal, Ramp, RateShape, Spike
@@ -107,3 +108,14 @@ def test_a_trace_is_found_from_the_scenarios_folder(file: str, found: str, tmp_p
 
     assert trace is not None
     assert (tmp_path / found, "chat") == (trace.path, trace.service)
+
+
+def test_turns_arrive_and_messages_are_as_long_as_first_ones_unless_it_is_said_otherwise() -> None:
+    section = {"messages": {"uniform": [1, 9]}, "gap_s": {"median": 30, "sigma": 0.5}, "most_tokens": 4000}
+    turns = workload({"turns": {**section, "message_tokens": {"fixed": 20}}}).loads["chat"].turns
+    alike = workload({"turns": section}).loads["chat"]
+
+    expected = Turns(messages=uniform(1, 9), message_tokens=fixed(20), gap_s=30.0, gap_sigma=0.5, most_tokens=4000)
+    assert expected == turns
+    assert alike.turns is not None
+    assert alike.prompt_tokens == alike.turns.message_tokens

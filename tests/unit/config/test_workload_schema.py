@@ -129,3 +129,27 @@ def test_traffic_without_a_trace_needs_its_figures(keys: dict[str, Any], problem
 )
 def test_a_trace_stands_alone_and_names_what_there_is(keys: dict[str, Any], problem: str) -> None:
     assert problem in told(**keys)
+
+
+TURNS = {"messages": {"fixed": 5}, "gap_s": {"median": 30}}
+
+
+@pytest.mark.parametrize(
+    ("turns", "problem"),
+    [
+        ({"messages": {"fixed": 5}}, "turns.gap_s: this key is missing"),
+        ({**TURNS, "gap_s": {"median": 0}}, "turns.gap_s.median: 0 does not fit here. Give a number above 0"),
+        ({**TURNS, "think_s": 3}, "turns.think_s: this key is unknown."),
+        ({**TURNS, "messages": {"fixed": 0}}, "turns.messages.fixed: 0 does not fit here"),
+        ({**TURNS, "messages": {"set": "alpaca"}}, "turns.messages.set: sets are lengths of prompts and answers"),
+        ({**TURNS, "message_tokens": {"set": "alpacca"}}, "turns.message_tokens.set: there is no length set called"),
+    ],
+)
+def test_turns_that_make_no_conversation_are_refused(turns: dict[str, Any], problem: str) -> None:
+    assert f"workload.loads.chat.{problem}" in told({**LOAD, "turns": turns})
+
+
+def test_turns_do_not_go_with_a_trace() -> None:
+    message = told({**BARE, "turns": {**TURNS, "message_tokens": {"fixed": 9}}}, trace=TRACE, rate_per_s=None)
+
+    assert "workload.loads.chat.turns: a trace says itself what goes on from what. Remove turns, or" in message

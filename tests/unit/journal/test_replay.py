@@ -47,7 +47,6 @@ def test_another_policy_decides_otherwise_and_the_first_difference_is_shown(tmp_
 
 def test_a_policy_is_replayed_with_the_way_of_queueing_that_its_text_names(tmp_path: Path) -> None:
     assert 0 == verified(tmp_path / "as told", some_entries(), policy="energy-greedy").mismatches
-    assert verified(tmp_path / "held", some_entries(), policy="energy-greedy+hold").mismatches > 0
     assert verified(tmp_path / "pushed", some_entries(), policy="energy-greedy+push").mismatches > 0
 
 

@@ -119,3 +119,17 @@ def test_the_home_labs_pc_sleeps_at_night() -> None:
     (pc,) = (server for server in scenario.servers if server.server_id == "gaming-pc")
     mean_w = result["servers"]["gaming-pc"]["idle_j"] / result["makespan_s"]
     assert pc.rests[0].watts < mean_w < 0.8 * pc.power.idle_w
+
+
+def test_conversations_that_go_on_where_they_were_read_cost_less_and_begin_sooner() -> None:
+    few = replace(shipped("conversations").workload, requests=2000)
+    both = [
+        run(
+            replace(shipped("conversations"), workload=few, scheduler=SchedulerSettings(sessions=sessions)), seed=1
+        ).result
+        for sessions in (True, False)
+    ]
+
+    joules = [result["energy_j"]["total"] / result["goodput_tokens_per_s"] / result["makespan_s"] for result in both]
+    assert joules[0] < 0.95 * joules[1]
+    assert both[0]["attainment"] > both[1]["attainment"]

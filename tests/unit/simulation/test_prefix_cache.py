@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from perllm.domain.attempt import Ending
+from perllm.domain.attempt import Ending, EndingKind
 from perllm.simulation.engine import Engine
-from perllm.simulation.prefix_cache import BLOCK_TOKENS, PrefixCache
+from perllm.simulation.job import BLOCK_TOKENS
+from perllm.simulation.prefix_cache import PrefixCache
 from perllm.simulation.trouble import Outage
 from tests.unit.simulation.machines import AT_HAND, endings, exactly, instants, job, reports
 
@@ -98,3 +99,31 @@ def test_a_machine_that_was_down_has_forgotten_everything() -> None:
     engine.arrive("b", job(prompt_tokens=1100, output_tokens=1, blocks=(1, 2)), 2.0)
 
     assert {"a": exactly(1.031), "b": exactly(3.101)} == instants(reports(engine), Ending)
+
+
+def test_a_prompt_that_goes_on_from_an_answer_need_not_read_that_again() -> None:
+    engine = Engine(CACHING)
+    engine.arrive(
+        "a", job(prompt_tokens=100, output_tokens=64, blocks=range(6), answer_blocks=range(6, 10), block_tokens=16), 0.0
+    )
+    engine.arrive("b", job(prompt_tokens=190, output_tokens=1, blocks=range(11), block_tokens=16), 5.0)
+
+    usage = endings(reports(engine))["b"].usage
+
+    assert usage is not None
+    assert 160 == usage.cached_tokens
+
+
+def test_what_was_not_written_to_its_end_is_not_kept() -> None:
+    engine = Engine(CACHING)
+    engine.arrive(
+        "a", job(prompt_tokens=100, output_tokens=64, blocks=range(6), answer_blocks=range(6, 10), block_tokens=16), 0.0
+    )
+    reports(engine, until_s=0.5)
+    engine.abort("a", EndingKind.CANCELLED, 0.6)
+    engine.arrive("b", job(prompt_tokens=190, output_tokens=1, blocks=range(11), block_tokens=16), 5.0)
+
+    usage = endings(reports(engine))["b"].usage
+
+    assert usage is not None
+    assert 96 == usage.cached_tokens

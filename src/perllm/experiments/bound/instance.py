@@ -20,7 +20,6 @@ from perllm.simulation.bandwidth import ways_of
 from perllm.simulation.job import Job
 from perllm.simulation.link import Way
 from perllm.simulation.pace import Pace
-from perllm.simulation.prefix_cache import BLOCK_TOKENS
 from perllm.simulation.replies import reply_bytes
 from perllm.simulation.scenario import Scenario
 from perllm.simulation.trouble import Outage
@@ -179,7 +178,7 @@ class _Known:
     """Which pieces of prompts some other request brings too, so that a cache might have them."""
 
     def __init__(self, arrivals: Sequence[tuple[float, Job]]) -> None:
-        self._seen = Counter(block for _, job in arrivals for block in set(job.truth.blocks))
+        self._seen = Counter(block for _, job in arrivals for block in {*job.truth.blocks, *job.truth.answer_blocks})
 
     def unread(self, job: Job, machine: Machine) -> int:
         """Count the tokens of a prompt that must be read even if all others' pieces are in the cache.
@@ -190,7 +189,7 @@ class _Known:
         if not machine.server.caches_prefixes:
             return prompt
         hits = len(blocks) if machine.yields else sum(1 for _ in takewhile(lambda each: self._seen[each] > 1, blocks))
-        return prompt - min(hits * BLOCK_TOKENS, prompt - 1)
+        return prompt - min(hits * job.truth.block_tokens, prompt - 1)
 
 
 def _pairs(

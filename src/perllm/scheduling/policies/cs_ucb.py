@@ -77,18 +77,27 @@ class CsUcb(Policy):
 
     `dial` prices lateness; without it servers below the asked-for confidence are ruled out (C1 as a filter). `harm`
     counts those who are being served, `bounds` explores by confidence bounds, `company` lets requests wait for others.
+    `power` sends servers to sleep, `session` counts what conversations have left in servers' caches.
     """
 
     name: ClassVar[str] = "cs-ucb"
     takes_arrays: ClassVar[bool] = True
 
     def __init__(
-        self, *, dial: bool = True, harm: bool = True, bounds: bool = True, company: bool = True, power: bool = True
+        self,
+        *,
+        dial: bool = True,
+        harm: bool = True,
+        bounds: bool = True,
+        company: bool = True,
+        power: bool = True,
+        session: bool = True,
     ) -> None:
         self.minds_time = not dial
         self.weighs_lateness = dial
         self.gathers = company
         self.sleeps = power
+        self.recalls = session
         self._harm = harm
         self._delta = DELTA if bounds else 0.0
         self._prices: dict[str, Price] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -25,12 +26,15 @@ from perllm.journal.store import Numbered, read_numbered
 class Tried:
     """One attempt. `tokens` were seen of it; without an `ending` it was still open when the journal ended.
 
-    `along_with` is the request whose arrival sent it, where it had been held until then.
+    `along_with` is the request whose arrival sent it, where it had been held until then. Of what happened at one
+    instant, the orders say in which.
     """
 
     dispatch: Dispatch
     dispatched_at_s: float
     along_with: str | None = None
+    order: int = 0
+    ended_order: int = 0
     tokens: int = 0
     ended_at_s: float | None = None
     ending: Ending | None = None
@@ -111,6 +115,7 @@ class _Reader:
     def __init__(self, began_at_s: float) -> None:
         self._began_at_s = began_at_s
         self._tried: dict[str, Tried] = {}
+        self._happened = count()
         self.now_s = 0.0
         self.lived: dict[str, Lived] = {}
         self.health: list[Health] = []
@@ -142,7 +147,7 @@ class _Reader:
         tried = self._tried.get(attempt_id)
         if tried is not None:
             tried.tokens = max(tried.tokens, ending.output_tokens)
-            tried.ending, tried.ended_at_s = ending, self.now_s
+            tried.ending, tried.ended_at_s, tried.ended_order = ending, self.now_s, next(self._happened)
 
     def _note(self, actions: Actions, arrived: str | None) -> None:
         for action in actions:
@@ -151,7 +156,8 @@ class _Reader:
                     # Explanations are many times the rest.
                     dispatch = replace(action, explanation=None)
                     along_with = None if action.request_id == arrived else arrived
-                    tried = Tried(dispatch=dispatch, dispatched_at_s=self.now_s, along_with=along_with)
+                    order = next(self._happened)
+                    tried = Tried(dispatch=dispatch, dispatched_at_s=self.now_s, along_with=along_with, order=order)
                     self._tried[action.attempt_id] = tried
                     self.lived[action.request_id].tried.append(tried)
                 case Finish(outcome=outcome) if outcome.request_id in self.lived:

@@ -25,6 +25,8 @@ from perllm.scheduling.records import RequestRecord, arrived
 from perllm.simulation.counterfactual.past import Lived, Past, Tried
 
 _Step = Callable[[float], Actions]
+# Who gives up at an instant does so after all else.
+_LAST = 1 << 62
 
 
 class Script:
@@ -38,7 +40,7 @@ class Script:
         self._services = {service.name: service for service in past.fleet.services}
         self._records: dict[str, RequestRecord] = {}
         self._open: dict[str, tuple[RequestRecord, Tried]] = {}
-        self._steps: list[tuple[float, int, _Step]] = []
+        self._steps: list[tuple[float, int, int, _Step]] = []
         self._along: dict[str, list[_Step]] = {}
         self._numbers = count()
         self._ended: dict[Fate, int] = dict.fromkeys(Fate, 0)
@@ -57,13 +59,13 @@ class Script:
         for tried in lived.tried:
             step: _Step = partial(self._dispatch, record, tried)
             if tried.along_with is None:
-                self._plan(tried.dispatched_at_s, step)
+                self._plan(tried.dispatched_at_s, step, tried.order)
             else:
                 self._along.setdefault(tried.along_with, []).append(step)
             if not tried.completed:
-                self._plan(self._end_of(tried), partial(self._stop, tried))
+                self._plan(self._end_of(tried), partial(self._stop, tried), tried.ended_order)
         if not any(tried.completed for tried in lived.tried):
-            self._plan(self._end_of(lived), partial(self._give_up, record, lived.outcome))
+            self._plan(self._end_of(lived), partial(self._give_up, record, lived.outcome), _LAST)
         actions = list(self.wake(now_s)) if self._steps and self._steps[0][0] <= now_s else []
         for taken_along in self._along.pop(request.request_id, ()):
             actions.extend(taken_along(now_s))
@@ -71,7 +73,7 @@ class Script:
 
     def wake(self, now_s: float) -> Actions:
         """Do the next thing."""
-        _, _, step = heappop(self._steps)
+        *_, step = heappop(self._steps)
         return step(now_s)
 
     def progress(self, attempt_id: str, progress: Progress, now_s: float) -> Actions:
@@ -123,8 +125,8 @@ class Script:
     def absorb(self, learned: Learned) -> None:
         """Nothing that was learned matters."""
 
-    def _plan(self, at_s: float, step: _Step) -> None:
-        heappush(self._steps, (at_s, next(self._numbers), step))
+    def _plan(self, at_s: float, step: _Step, order: int) -> None:
+        heappush(self._steps, (at_s, order, next(self._numbers), step))
 
     def _end_of(self, one: Tried | Lived) -> float:
         at_s = one.ended_at_s if isinstance(one, Tried) else one.finished_at_s
