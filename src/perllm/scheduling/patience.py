@@ -7,6 +7,7 @@ from math import exp, inf
 from statistics import NormalDist
 
 from perllm.scheduling.fleet import ServerState
+from perllm.scheduling.gathering import Gathering
 from perllm.scheduling.judging import Judgement
 from perllm.scheduling.need import put_off
 from perllm.scheduling.predictor import confident_total_s, in_time_probability, lateness_per_s
@@ -65,6 +66,11 @@ def _row_of(case: Judgement, row: int) -> tuple[float, float, float, float]:
     )
 
 
+def _left_s(case: Judgement, gathering: Gathering) -> float:
+    """Return for how much longer company is waited for, whatever it would save."""
+    return MOST_GAPS * gathering.gap_s - (case.now_s - case.record.arrived_at_s)
+
+
 def _shared_start_s(case: Judgement, row: int, state: ServerState, price_j: float) -> float:
     """Return how long to wait before an idle server is put to work.
 
@@ -77,8 +83,9 @@ def _shared_start_s(case: Judgement, row: int, state: ServerState, price_j: floa
     first_s, token_s, runs_s, sure = _row_of(case, row)
     waiting, gap_s = 1 + len(gathering.losses), gathering.next_in_s(case.now_s)
     best_s, best_j = 0.0, WORTHWHILE * float(case.candidates.energy_j[row])
+    left_s = min(_left_s(case, gathering), runs_s)
     for wait_s in COMPANY_WAITS_S:
-        if wait_s > runs_s:
+        if wait_s > left_s:
             break
         alone = exp(-wait_s / gap_s)
         later = put_off(need, wait_s + (1.0 - alone) * gathering.reading_s * state.first_ratio)
@@ -104,7 +111,7 @@ def _shared_reading_s(case: Judgement, row: int, state: ServerState, price_j: fl
     idle_w = state.shared_w * exp(-runs_s / gathering.gap_s)
     bearable = saved - idle_w / price_j - gathering.loss_per_s(but=case.record.request.request_id)
     left_s = min(
-        MOST_GAPS * gathering.gap_s - (case.now_s - case.record.arrived_at_s),
+        _left_s(case, gathering),
         need.first_token_budget_s - first_s * exp(FIRST_TOKEN_Z * state.time_sd),
     )
     longest_s = 0.0

@@ -124,3 +124,17 @@ def test_a_first_token_that_must_come_soon_does_not_wait_for_company() -> None:
     soon = Requirement(total_s=60.0, first_token_s=0.5)
 
     assert ["soon"] == sent(busy().submit(request("soon", requirement=soon, stream=True), 1.0))
+
+
+def test_an_idle_server_is_not_kept_waiting_for_long_however_much_time_there_is() -> None:
+    """Five usual gaps of 2 s, although the requirement leaves an hour."""
+    brain, now_s = steady(2.0)
+    brain.submit(request("patient", requirement=Requirement(total_s=3600.0)), now_s)
+
+    gone_at_s = None
+    while gone_at_s is None and brain.wake_at_s is not None:
+        at_s = brain.wake_at_s
+        gone_at_s = at_s if sent(brain.wake(at_s)) else None
+
+    assert gone_at_s is not None
+    assert gone_at_s <= now_s + 5 * 2.0 + 1e-6
