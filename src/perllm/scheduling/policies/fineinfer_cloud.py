@@ -8,6 +8,7 @@ from perllm.domain.server import Server, Tier
 from perllm.domain.service import Service
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.deferred_batching import DeferredBatching
+from perllm.scheduling.one_tier import belongs
 
 
 class FineInferCloud(DeferredBatching):
@@ -21,8 +22,7 @@ class FineInferCloud(DeferredBatching):
     name: ClassVar[str] = "fineinfer-cloud"
 
     def admits(self, service: Service, server: Server) -> bool:
-        pinned = service.servers is not None or (service.tiers is not None and Tier.CLOUD not in service.tiers)
-        return server.tier is Tier.CLOUD or pinned
+        return belongs(Tier.CLOUD, service, server)
 
     def precedence(self, candidates: Candidates, row: int) -> float:
         return candidates.outstanding[row] + self.waiting(candidates.servers[row].server_id)
