@@ -53,17 +53,10 @@ class Portion(Struct, frozen=True, gc=False):
     rate_per_s: float
 
 
-def reading_s(state: ServerState, need: Need) -> float:
-    """Return how long the prompt takes to be read, as `predictor.estimate_all` does."""
-    _, prefill_token_s, floor_s, overhead_s, serial_fraction, *_ = state.pace
-    arithmetic_s = need.prompt_tokens * prefill_token_s
-    return max(arithmetic_s, floor_s) + serial_fraction * min(arithmetic_s, floor_s) + overhead_s
-
-
 def alone_probability(state: ServerState, demand: Demand, wake_s: float = 0.0) -> float:
     """Return the probability of being in time on the server if it were empty and took `wake_s` to begin."""
     token_s = _token_s(state, 1.0, 0.0)
-    before_s = wake_s + state.way_s * state.first_ratio + reading_s(state, demand.need)
+    before_s = wake_s + state.way_s * state.first_ratio + state.reading_s(demand.need.prompt_tokens)
     return in_time(demand.need, demand.lengths, before_s, token_s, state.time_sd)
 
 
@@ -89,7 +82,7 @@ def in_time(need: Need, lengths: Sequence[float], before_s: float, token_s: floa
 
 def burden_w(state: ServerState, portions: Sequence[Portion]) -> float | None:
     """Return the watts above idle that the portions draw together; None where they would not all be in time."""
-    reading = [reading_s(state, portion.demand.need) for portion in portions]
+    reading = [state.reading_s(portion.demand.need.prompt_tokens) for portion in portions]
     stalled = sum(portion.rate_per_s * each_s for portion, each_s in zip(portions, reading, strict=True))
     if stalled > MOST_READING:
         return None

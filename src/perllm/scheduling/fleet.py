@@ -153,11 +153,16 @@ class ServerState:
         )
         return outlook
 
+    def reading_s(self, prompt_tokens: float) -> float:
+        """Return how long a step takes that only reads so many tokens; the predictor writes this out."""
+        _, token_s, floor_s, overhead_s, serial, *_ = self.pace
+        own_s = prompt_tokens * token_s
+        return (own_s + serial * floor_s if own_s > floor_s else floor_s + serial * own_s) + overhead_s
+
     def shared_reading(self, prompt_tokens: float) -> tuple[float, float]:
         """Return the seconds and joules of a reading step that a second prompt in it would not cost again."""
-        _, token_s, floor_s, overhead_s, serial, reading_w, *_ = self.pace
-        own_s = prompt_tokens * token_s
-        shared_s = overhead_s + (serial * floor_s if own_s > floor_s else floor_s - (1.0 - serial) * own_s)
+        _, token_s, _, _, _, reading_w, *_ = self.pace
+        shared_s = self.reading_s(prompt_tokens) - prompt_tokens * token_s
         return shared_s, shared_s * reading_w
 
     def _sharing_w(self) -> float:

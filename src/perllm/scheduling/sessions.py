@@ -186,7 +186,7 @@ def spare(candidates: Candidates, states: Sequence[ServerState], need: Need, cac
     harm = _own(candidates.harm)
     for row, tokens in cached.items():
         state = states[row]
-        spared_s = _reading_s(state, need.prompt_tokens) - _reading_s(state, need.prompt_tokens - tokens)
+        spared_s = state.reading_s(need.prompt_tokens) - state.reading_s(need.prompt_tokens - tokens)
         *_, reading_w, _, time_sd = state.pace
         first_token_s[row] -= spared_s
         total_s[row] -= spared_s
@@ -211,10 +211,3 @@ def _seems_known(attempt: AttemptRecord) -> bool | None:
     whole_s = basis.first_token_s - basis.prefill_s + prefill_s(attempt.server.server.speed, basis.prompt_tokens)
     # Nearer, as a factor, to the rest than to the whole.
     return took_s * took_s < basis.first_token_s * whole_s * ratio * ratio
-
-
-def _reading_s(state: ServerState, tokens: float) -> float:
-    """Return how long so many tokens take to be read, but for the overhead."""
-    _, token_s, floor_s, _, serial, *_ = state.pace
-    own_s = tokens * token_s
-    return own_s + serial * floor_s if own_s > floor_s else floor_s + serial * own_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from perllm.scheduling.burden import Portion, alone_probability, burden_w, in_time, lengths_of, reading_s
+from perllm.scheduling.burden import Portion, alone_probability, burden_w, in_time, lengths_of
 from perllm.scheduling.predictor import estimate_all
 from tests.unit.scheduling.plans import DOZER, demand, fleet, need, states
 
@@ -62,7 +62,7 @@ def test_reading_takes_as_long_as_the_predictor_says() -> None:
         state.pace[0],
         estimate_all([state], need(), [0], 0.0).first_token_s[0],
     )
-    assert first_s == pytest.approx(wait_s + 600 * payload_byte_s + reading_s(state, need()))
+    assert first_s == pytest.approx(wait_s + 600 * payload_byte_s + state.reading_s(need().prompt_tokens))
 
 
 def test_an_answer_cut_by_its_limit_is_as_sure_as_that_limit_is_near() -> None:
