@@ -21,7 +21,7 @@ from perllm.scheduling.records import RequestRecord
 from perllm.scheduling.rows import as_lists, listed
 from perllm.scheduling.sessions import Sessions, spare
 from perllm.scheduling.sifting import Sieve
-from perllm.scheduling.waking import charge_waking, waking_j
+from perllm.scheduling.waking import waking_j
 from perllm.scheduling.wide import estimate_wide
 
 NO_ROWS: Mapping[int, float] = {}
@@ -68,8 +68,8 @@ class Judge:
     """
 
     __slots__ = (
-        "_columns", "_fade_at_s", "_foresight", "_least_context_tokens", "_minds_time", "_rests", "_room", "_row_of",
-        "_servers", "_sessions", "_sieve", "_states", "_takes_arrays",
+        "_columns", "_fade_at_s", "_foresight", "_least_context_tokens", "_minds_time", "_room", "_row_of",
+        "_servers", "_sessions", "_sieve", "_states", "_takes_arrays", "_wakings",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +83,8 @@ class Judge:
         self._foresight = policy.foresight
         self._takes_arrays = policy.takes_arrays
         self._sessions = sessions
-        self._rests = any(waking_j(state.server) > 0.0 for state in states)
+        wakings = ((row, waking_j(state.server)) for row, state in enumerate(states))
+        self._wakings = tuple((row, joules) for row, joules in wakings if joules > 0.0)
         self._fade_at_s = 0.0
         self._least_context_tokens = min((state.context_tokens for state in states), default=0)
         self._columns = Columns(states) if len(states) >= LARGE and policy.foresight is None else None
@@ -106,8 +107,8 @@ class Judge:
             wide.refresh()
             candidates = estimate_wide(wide, need, reach.unreached, now_s)
         candidates.servers = self._servers
-        if self._rests:
-            charge_waking(candidates, self._states, reach.rows)
+        if self._wakings:
+            self._charge_waking(candidates)
         cached: Mapping[int, float] = NO_ROWS
         if self._sessions is not None and record.request.session is not None:
             cached = self._cached(self._sessions.cached(record.request, need.prompt_tokens, now_s), candidates)
@@ -122,6 +123,12 @@ class Judge:
             if not self._takes_arrays:
                 candidates, roomy, full = as_lists(candidates), listed(roomy), listed(full)
         return Judgement(record, need, candidates, roomy, full, now_s, self._foresight is not None, cached)
+
+    def _charge_waking(self, candidates: Candidates) -> None:
+        energy_j = cast("list[float]", candidates.energy_j)
+        for row, joules in self._wakings:
+            if self._states[row].ready_in_s > 0.0:
+                energy_j[row] += joules
 
     def _cached(self, known: Mapping[str, float], candidates: Candidates) -> Mapping[int, float]:
         """Return the tokens that servers know of a prompt by row, of those it can reach."""
