@@ -16,7 +16,7 @@ from perllm.scheduling.belief import Belief
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.learned import Evidence
 from perllm.scheduling.policy import WORTH, Evident, Lesson, Policy
-from perllm.scheduling.price import FIRST, Price
+from perllm.scheduling.virtual_queue import VirtualQueue
 
 # Exploration weight, the paper's delta (its value is not published): declared watts are off by a fifth, not by factors,
 # and more of it costs 5 % of the joules on sixty unequal machines.
@@ -30,6 +30,12 @@ ARM_MEMORY_WEIGHT = 200.0
 FADE_EVERY_S = 60.0
 # Where a snapshot keeps the prices, beside the arms of the services: no service is called nothing.
 PRICES = ""
+# The price of lateness, in a request's usual joules. Where every request is in time it falls, so that cheaper servers
+# are tried which are not so sure. It is bounded: where the share is out of reach no price brings it, and joules spent
+# on it are spent in vain.
+MARGIN = 0.01
+FIRST = 20.0
+LEAST, MOST = 0.5, 50.0
 # What is usual of all requests follows the last hundred or so.
 USUAL_WEIGHT = 0.01
 
@@ -100,7 +106,7 @@ class CsUcb(Policy):
         self.recalls = session
         self._harm = harm
         self._delta = DELTA if bounds else 0.0
-        self._prices: dict[str, Price] = {}
+        self._prices: dict[str, VirtualQueue] = {}
         self._price_of_others = FIRST
         self._usual_j: float | None = None
         self._arms: dict[str, dict[str, Arm]] = {}
@@ -109,9 +115,13 @@ class CsUcb(Policy):
         self._fade_at_s = 0.0
 
     def meet(self, services: Sequence[Service]) -> None:
-        self._prices = {
-            service.name: self._prices.get(service.name) or Price(service.attainment) for service in services
-        }
+        known, self._prices = self._prices, {}
+        for service in services:
+            price = known.get(service.name)
+            if price is None:
+                price = VirtualQueue(service, margin=MARGIN, first=FIRST, least=LEAST, most=MOST)
+            price.meet(service)
+            self._prices[service.name] = price
 
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
         if now_s > self._fade_at_s:

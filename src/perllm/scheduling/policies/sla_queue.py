@@ -11,6 +11,7 @@ from perllm.domain.service import Service
 from perllm.scheduling.candidates import Candidates
 from perllm.scheduling.learned import Evidence
 from perllm.scheduling.policy import Policy
+from perllm.scheduling.virtual_queue import VirtualQueue
 
 # Ours: what a joule weighs in requests in time (a request in time is worth 100 J for each it owes), how far above its
 # target a service aims, and how large a debt may grow.
@@ -36,30 +37,33 @@ class SlaQueue(Policy):
         self._v = v
         self._margin = margin
         self._most_debt = most_debt
-        self._aims: dict[str, float] = {}
-        self._debts: dict[str, float] = {}
+        self._debts: dict[str, VirtualQueue] = {}
 
     def meet(self, services: Sequence[Service]) -> None:
         for service in services:
-            self._aims[service.name] = min(service.attainment + self._margin, (1.0 + service.attainment) / 2)
+            debt = self._debts.get(service.name)
+            if debt is None:
+                debt = VirtualQueue(service, margin=self._margin, first=0.0, least=0.0, most=self._most_debt)
+            debt.meet(service)
+            self._debts[service.name] = debt
 
     def score(self, request: Request, candidates: Candidates, now_s: float) -> Sequence[float]:
         """Return -(V * E + Q * (1 - P)) for each server."""
-        debt = self._debts.get(request.service, 0.0)
+        queue = self._debts.get(request.service)
+        debt = 0.0 if queue is None else queue.value
         energy_j, probability = candidates.energy_j, candidates.in_time_probability
         return [debt * (probability[row] - 1.0) - self._v * energy_j[row] for row in candidates.feasible]
 
     def ended(self, outcome: Outcome) -> None:
         """Let the debt grow by the aim and shrink by what was in time: Q <- max(0, Q + aim - s)."""
-        if outcome.counted and outcome.service in self._aims:
-            debt = self._debts.get(outcome.service, 0.0) + self._aims[outcome.service] - outcome.in_time
-            self._debts[outcome.service] = min(max(debt, 0.0), self._most_debt)
+        debt = self._debts.get(outcome.service)
+        if outcome.counted and debt is not None:
+            debt.ended(in_time=outcome.in_time)
 
     def snapshot(self) -> Mapping[str, Mapping[str, Evidence]]:
-        return {
-            service: {"debt": Evidence(weight=1.0, total=debt, square=debt * debt, updated_at_s=0.0)}
-            for service, debt in self._debts.items()
-        }
+        return {service: {"debt": debt.snapshot()} for service, debt in self._debts.items()}
 
     def absorb(self, arms: Mapping[str, Mapping[str, Evidence]]) -> None:
-        self._debts.update({service: queues["debt"].total for service, queues in arms.items() if "debt" in queues})
+        for service, queues in arms.items():
+            if service in self._debts and "debt" in queues:
+                self._debts[service].absorb(queues["debt"])

@@ -7,9 +7,8 @@ from math import exp, log, sqrt
 import pytest
 
 from perllm.domain.service import Service
-from perllm.scheduling.policies.cs_ucb import ARM_SD, DELTA, CsUcb
+from perllm.scheduling.policies.cs_ucb import ARM_SD, DELTA, FIRST, PRICES, CsUcb
 from perllm.scheduling.policy import Evident, Lesson
-from perllm.scheduling.price import FIRST
 from tests.unit.scheduling.builders import request
 from tests.unit.scheduling.policies.candidates import candidates
 from tests.unit.scheduling.policies.outcomes import IN_TIME, late
@@ -141,3 +140,15 @@ def test_without_the_dial_the_requirement_is_a_filter_again() -> None:
 
     assert policy.minds_time
     assert not policy.weighs_lateness
+
+
+def test_a_service_that_asks_for_another_share_is_priced_for_that_from_then_on() -> None:
+    """Twenty misses cost twenty times 0.98 where 97 % are asked for, and 0.51 where half are."""
+    strict, lax = CsUcb(bounds=False), CsUcb(bounds=False)
+    for policy in (strict, lax):
+        policy.meet([Service(name="chat", attainment=0.97)])
+    lax.meet([Service(name="chat", attainment=0.5)])
+    for policy in (strict, lax):
+        ended(policy, 20, in_time=False)
+
+    assert strict.snapshot()[PRICES]["chat"].total > lax.snapshot()[PRICES]["chat"].total + 9.0
