@@ -14,7 +14,7 @@ from perllm.scheduling.policy import Policy
 DEFERRAL_S = 1.0
 
 
-class Gathering:
+class Deferred:
     """The requests that wait for one server: when each arrived and how much time it can spare; who has been let go."""
 
     __slots__ = ("released", "waiting")
@@ -57,7 +57,7 @@ class DeferredBatching(Policy):
         self._deferral_s = deferral_s
         self._cap = cap
         self._join = join
-        self._gatherings: dict[str, Gathering] = {}
+        self._deferred: dict[str, Deferred] = {}
         self._placed: dict[str, str] = {}
 
     def precedence(self, candidates: Candidates, row: int) -> float:
@@ -69,8 +69,8 @@ class DeferredBatching(Policy):
 
     def waiting(self, server_id: str) -> int:
         """Return how many requests wait for a server."""
-        gathering = self._gatherings.get(server_id)
-        return 0 if gathering is None else len(gathering.waiting)
+        deferred = self._deferred.get(server_id)
+        return 0 if deferred is None else len(deferred.waiting)
 
     def score(self, request: Request, candidates: Candidates, now_s: float) -> list[float]:
         """Return 1 for the server a request was placed on; a new place is found where that one cannot serve now."""
@@ -90,17 +90,17 @@ class DeferredBatching(Policy):
         if runs and self._join:
             return None
         server = candidates.servers[row]
-        gathering = self._gatherings.setdefault(server.server_id, Gathering())
-        if request.request_id not in gathering.waiting:
+        deferred = self._deferred.setdefault(server.server_id, Deferred())
+        if request.request_id not in deferred.waiting:
             requirement_s = request.requirement.total_s
             slack_s = inf if requirement_s is None else requirement_s - candidates.total_s[row]
-            gathering.waiting[request.request_id] = arrived_at_s, slack_s
-        if request.request_id in gathering.released:
+            deferred.waiting[request.request_id] = arrived_at_s, slack_s
+        if request.request_id in deferred.released:
             return None
-        starts_at_s = inf if runs else gathering.starts_at_s(self._deferral_s)
-        if now_s < starts_at_s and (runs or len(gathering.waiting) < (self._cap or server.slots)):
+        starts_at_s = inf if runs else deferred.starts_at_s(self._deferral_s)
+        if now_s < starts_at_s and (runs or len(deferred.waiting) < (self._cap or server.slots)):
             return starts_at_s
-        gathering.release()
+        deferred.release()
         return None
 
     def chose(self, request: Request, server_id: str, now_s: float) -> None:
@@ -117,5 +117,5 @@ class DeferredBatching(Policy):
 
     def _forget(self, request_id: str) -> None:
         placed = self._placed.pop(request_id, None)
-        if placed is not None and placed in self._gatherings:
-            self._gatherings[placed].leave(request_id)
+        if placed is not None and placed in self._deferred:
+            self._deferred[placed].leave(request_id)

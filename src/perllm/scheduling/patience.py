@@ -75,9 +75,9 @@ def _shared_start_s(case: Judgement, row: int, state: ServerState, price_j: floa
     """Return how long to wait before an idle server is put to work.
 
     Who comes meanwhile shares all of the time that this request would otherwise have had the server for itself; watts
-    are saved where two write in less than twice the time of one. With
-    the next one expected in `gap_s`, at any time alike, waiting up to w saves watts * E[time until it comes, if it
-    comes by then]. It costs chances: the wait, and that the other's prompt is read as well.
+    are saved where two write in less than twice the time of one. With the next one expected in `gap_s`, at any time
+    alike, waiting up to w saves watts * E[time until it comes, if it comes by then]. It costs chances: the wait, and
+    that the other's prompt is read as well.
     """
     need, gathering = case.need, state.gathering
     first_s, token_s, runs_s, sure = _row_of(case, row)
