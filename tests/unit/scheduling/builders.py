@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, log
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from perllm.domain.profile import PowerProfile, SpeedProfile
 from perllm.domain.request import Request, Requirement
 from perllm.domain.server import Link, Server, Tier
 from perllm.domain.service import Service
+from perllm.scheduling.need import Need
 from perllm.scheduling.policies import make_policy
 from perllm.scheduling.policy import Policy
 from perllm.scheduling.scheduler import Scheduler
@@ -42,6 +44,21 @@ CLOUD = replace(
     power=PowerProfile(idle_w=100.0, prefill_w=400.0, decode_w=2400.0, decode_full_w=2500.0),
 )
 CHAT = Service(name="chat", output_tokens=50.0, output_spread=0.5)
+# A prompt of 100 tokens, an answer of 45 in the median, and all the time in the world.
+NEED = Need(
+    prompt_tokens=100.0,
+    prompt_log_sd=0.3,
+    limit=inf,
+    mean_tokens=51.0,
+    log_mean=log(45.0),
+    log_variance=0.25,
+    upper_tokens=85.0,
+    payload_bytes=1000,
+    moved_bytes=5000.0,
+    budget_s=inf,
+    first_token_budget_s=inf,
+    taught=True,
+)
 
 
 def request(request_id: str = "r1", **changes: Any) -> Request:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, inf, log
+from math import exp, log
 
 import pytest
 from msgspec.structs import replace
@@ -12,25 +12,10 @@ from perllm.domain.action import Reservation
 from perllm.domain.profile import PowerProfile, SpeedProfile
 from perllm.domain.server import Link
 from perllm.scheduling.fleet import ServerState
-from perllm.scheduling.need import Need
 from perllm.scheduling.predictor import confident_total_s, estimate_all, in_time_probability
 from perllm.scheduling.settings import SchedulerSettings
-from tests.unit.scheduling.builders import EDGE
+from tests.unit.scheduling.builders import EDGE, NEED
 
-NEED = Need(
-    prompt_tokens=100.0,
-    prompt_log_sd=0.3,
-    limit=inf,
-    mean_tokens=51.0,
-    log_mean=log(45.0),
-    log_variance=0.25,
-    upper_tokens=85.0,
-    payload_bytes=1000,
-    moved_bytes=5000.0,
-    budget_s=inf,
-    first_token_budget_s=inf,
-    taught=True,
-)
 SERVER = replace(
     EDGE,
     link=Link(rtt_s=0.1, up_bytes_per_s=10_000.0, down_bytes_per_s=10_000.0, j_per_byte=0.001),

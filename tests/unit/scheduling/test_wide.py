@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from math import inf, isnan, log
+from math import inf, isnan
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from perllm.scheduling.columns import Columns
-from perllm.scheduling.need import Need
 from perllm.scheduling.predictor import estimate_all
 from perllm.scheduling.wide import estimate_wide
+from tests.unit.scheduling.builders import NEED
 from tests.unit.scheduling.fleets import SIZE, busy_fleet, change
 
 NOW_S = 10.0
-NEED = Need(
-    prompt_tokens=100.0,
-    prompt_log_sd=0.3,
-    limit=inf,
-    mean_tokens=51.0,
-    log_mean=log(45.0),
-    log_variance=0.25,
-    upper_tokens=85.0,
-    payload_bytes=1000,
-    moved_bytes=5000.0,
-    budget_s=inf,
-    first_token_budget_s=inf,
-    taught=True,
-)
 COLUMNS = ("total_s", "first_token_s", "token_s", "in_time_probability", "energy_j", "outstanding", "harm")
 
 

@@ -8,20 +8,8 @@ import pytest
 
 from perllm.scheduling.policies.cs_ucb_paper import CsUcbPaper
 from perllm.scheduling.policies.discounted_ucb import DiscountedUcb
-from perllm.scheduling.policy import Evident, Policy
 from tests.unit.scheduling.builders import request
-from tests.unit.scheduling.policies.candidates import candidates
-from tests.unit.scheduling.policies.lessons import rewarded
-
-COLUMNS = candidates([1.0, 1.0])
-
-
-def play(policy: Policy, *rounds: tuple[str, float]) -> list[float]:
-    """Choose and reward server after server, then return the scores."""
-    for server_id, reward in rounds:
-        policy.chose(request(), server_id, 0.0)
-        policy.learn(rewarded(server_id, reward))
-    return list(policy.score(request(), COLUMNS, 0.0))
+from tests.unit.scheduling.policies.lessons import COLUMNS, play, rewarded
 
 
 def test_each_decision_halves_what_went_before() -> None:
@@ -64,21 +52,3 @@ def test_a_reward_that_comes_late_counts_in_full_from_then_on() -> None:
     policy.learn(rewarded("s0", 0.9))
 
     assert pytest.approx(0.9) == policy.score(request(), COLUMNS, 0.0)[0]
-
-
-def test_what_was_cancelled_teaches_nothing() -> None:
-    policy = DiscountedUcb(delta=0.0)
-    policy.chose(request(), "s0", 0.0)
-    policy.learn(rewarded("s0", 0.9, evident=Evident.NOT))
-
-    assert 0.0 == policy.score(request(), COLUMNS, 0.0)[0]
-
-
-def test_means_survive_a_restart() -> None:
-    policy, heir = DiscountedUcb(delta=0.0), DiscountedUcb(delta=0.0)
-    before = play(policy, ("s0", 0.8), ("s0", 0.4), ("s1", 0.6))
-
-    heir.absorb(policy.snapshot())
-
-    after = heir.score(request(), COLUMNS, 0.0)
-    assert [pytest.approx(score) for score in before] == list(after)
