@@ -33,6 +33,8 @@ def finish(folder: Path, workers: int) -> None:
 @contextmanager
 def begun(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start a comparison in a group of its own, as a terminal does, and yield it when some runs are finished."""
+    # A terminal's children hear Ctrl-C even where these tests were started by something that ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command(folder, 2),
         stdout=subprocess.PIPE,
@@ -99,4 +101,26 @@ def test_a_killed_comparison_leaves_no_process_behind_and_goes_on(whole: Path, t
         os.close(handle)
     assert lines_in(tmp_path) < CELLS
     finish(tmp_path, 2)
+    assert_same(tmp_path, whole)
+
+
+def test_what_was_started_to_ignore_ctrl_c_goes_on_to_the_end(whole: Path, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen(
+            command(tmp_path, 2),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+            env=environment(),
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        give_up_at_s = monotonic() + LIMIT_S
+        while process.poll() is None and lines_in(tmp_path) < 3 and monotonic() < give_up_at_s:
+            wait_a_little_for(process)
+        os.killpg(process.pid, signal.SIGINT)
+        assert 0 == process.wait(timeout=LIMIT_S)
+
     assert_same(tmp_path, whole)

@@ -85,8 +85,12 @@ class Here(Executor):
 
 
 def _prepare() -> None:
-    """Let Ctrl-C end a worker at once and in silence, and let none outlive its parent, however that one ends."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Let Ctrl-C end a worker at once and in silence, and let none outlive its parent, however that one ends.
+
+    Who was started to ignore Ctrl-C, as shells do in the background, goes on, and so do its workers.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     Thread(target=_end_with_parent, daemon=True).start()
 
 
